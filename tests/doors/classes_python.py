@@ -5,14 +5,22 @@
 
 A class does not tell the collector of its tuple of slots, nor of the dict of its subclasses; a thread's local not of what it
 calls when a thread ends; a BufferedRWPair, before 3.12, not of its ends; an SSL socket not of its context; a profiler, before
-3.13, not of its timer; a StringIO, before 3.12, not of what it has yet to join. Some C structs have what they hold in arrays of their own. Invariant: the collector is off.
+3.13, not of its timer; a StringIO, before 3.12, not of what it has yet to join; a coroutine not of its origin. Some C structs have what they hold
+in arrays of their own. A dict that nobody tracks holds links of a cache; weak references that call back are counted, too.
+With the argument "bounds" there is what cannot be known from outside: finalizers that free and revive, objects of C whose structs
+hold more than is seen, and what is frozen. Invariant: the collector is off.
 """
 
 import cProfile
+import ctypes
+import functools
 import gc
 import io
+import multiprocessing
 import os
+import pickle
 import queue
+import sqlite3
 import ssl
 import sys
 import threading
@@ -66,7 +74,9 @@ def make_of_c():
     context, writes = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), io.StringIO().write
     secure = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="host")
     secure.itself, writes.__self__.writes = secure, writes
-    cycle = [text, cProfile.Profile(lambda: 1)]
+    timer = functools.lru_cache(lambda: [1])
+    timer()  # what it has is not told either
+    cycle = [text, cProfile.Profile(timer)]
     cycle += cycle, io.BufferedRWPair(Raw(), Raw())  # held by what is found
 
 
@@ -74,7 +84,7 @@ class Thing:
     pass
 
 
-died, weak = [], []
+died, weak, revived = [], [], []
 
 
 def make_thing():
@@ -112,17 +122,106 @@ def make_in_arrays():
         full.queue.put([full])
 
 
+class Pair(ctypes.Structure):
+    _fields_ = [("held", ctypes.py_object), ("number", ctypes.c_int)]
+
+
+async def coroutine():
+    pass
+
+
+known = weakref.WeakSet()
+library = ctypes.CDLL(None)
+
+
+def make_of_ctypes():
+    functions = ctypes.CDLL(None)
+    functions.puts.argtypes, functions.puts.restype, functions.itself = [ctypes.c_char_p], ctypes.c_int, functions
+    pair, array, pointed = Pair(number=1), (ctypes.c_int * 4)(), ctypes.c_int(5)
+    pair.held = [pair, array, ctypes.pointer(pointed), ctypes.byref(pointed)]
+    back = []
+    back.append(ctypes.CFUNCTYPE(None)(lambda: back))
+    library.abs  # noqa: B018 (it stays there)
+
+
+def make_cached():
+    @functools.lru_cache(maxsize=3)
+    def cached(number):
+        return [number]
+
+    for number in range(5):
+        cached(number)
+    cached.itself = cached
+    thing = make_thing()
+    thing.lock, thing.itself = multiprocessing.Lock(), thing
+    known.add(thing)
+
+
+def make_begun():
+    begun = [coroutine()]
+    begun.append(begun)
+
+
+class Ends:
+    def __init__(self, how):
+        self.how, self.itself, self.others = how, self, [Thing()]
+        self.others.append(self.others)
+
+    def __del__(self):
+        if self.how == "revived":
+            revived.append(self)
+        elif self.how == "frees":
+            self.others.clear()
+
+
+def make_unknown():
+    database = sqlite3.connect(":memory:")
+    database.row_factory = sqlite3.Row
+    database.set_trace_callback(lambda _: database)  # which a struct holds
+    rows = [database.cursor(), database.execute("SELECT 1 AS a").fetchone()]
+    rows.append(rows)
+    pickler, pickled = pickle.Pickler(io.BytesIO()), [[1], [2]]
+    pickler.dump(pickled)
+    pickled.append(pickler)
+    for how in ("revived", "frees", ""):
+        Ends(how)
+    thing = Thing()
+    thing.attributes = thing.__dict__  # of which 3.13.0 does not tell
+
+
 def find_out():
     return {**collected(), "died": died}
+
+
+def make_frozen():
+    for _ in range(2000):
+        frozen = Thing()
+        frozen.itself = frozen
+    gc.freeze()
+
+
+def make_all(is_bounds):
+    if is_bounds:
+        make_frozen()
+    for _ in range(20):
+        if is_bounds:
+            make_unknown()
+        else:
+            make()
+            make_of_c()
+            make_in_arrays()
+            make_of_ctypes()
+            make_cached()
+    if not is_bounds:
+        sys.set_coroutine_origin_tracking_depth(2)
+        make_begun()
+        sys.set_coroutine_origin_tracking_depth(0)
 
 
 def main():
     gc.collect()
     gc.disable()
-    for _ in range(20):
-        make()
-        make_of_c()
-        make_in_arrays()
+    make_all(sys.argv[1:] == ["bounds"])
     found = in_a_copy(find_out)
     checkpoint("made", lambda: eval(found, {}))  # noqa: S307 (lists of numbers)
     os._exit(0)

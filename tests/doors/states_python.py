@@ -283,6 +283,29 @@ def unwinds():
                                 raise KeyError(Thing().missing)
 
 
+def generator(*before):
+    first, waits, last = Thing(before), WaitsAtItsEnd(), Thing()
+    for _ in Endless():
+        yield first
+        if not before:
+            return first, waits, last
+
+
+def ends_a_generator():
+    """What its frame still holds, that says already that it was cleared."""
+    return list(generator())
+
+
+def closes_a_generator():
+    begun = generator(1)
+    next(begun)
+    begun.close()
+
+
+def frees_a_generator():
+    next(generator(1))
+
+
 def short_contents():
     """Where numbers were freed, arrays and texts whose contents fill less of their memory than the count of an object did."""
     numbers = [number + 0.5 for number in range(3000)] + list(range(10_000, 13_000))
@@ -299,7 +322,7 @@ def short_contents():
 
 
 STATES = [each for name, each in list(globals().items()) if callable(each) and getattr(each, "__module__", "") == __name__ and
-          not isinstance(each, type) and name not in ("here", "short_contents")]
+          not isinstance(each, type) and name not in ("here", "generator", "short_contents")]
 
 
 def main():

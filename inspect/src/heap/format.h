@@ -42,6 +42,9 @@ typedef struct rhi_field {
     bool is_guess;
     /* it owns a count that the format's collector is not told of, though it knows the object */
     bool is_unseen;
+    bool is_unsure; /* whether it is told of this one is not known */
+    /* what is called when the target of a weak reference dies */
+    bool is_callback;
     /* Writes the name of a slot with this field, of which `element` is the format's own label,
      * once it is printed: "['key']", "cell". NULL: by name and form. */
     void (*call)(void *context, uint64_t element, char *name, size_t size);
@@ -80,7 +83,13 @@ typedef struct rhi_type {
     /* with has_code. C code keeps what it likes in the objects' own words, and behind what they say
      * they have: also addresses of bytes inside of objects that it holds. */
     bool has_raw_words;
-    bool has_unseen;  /* some slots of its objects are unseen, see rhi_field */
+    bool has_unseen;   /* some slots of its objects are unseen or unsure, see rhi_field */
+    bool has_callback; /* one of them is a callback */
+    /* its objects may own more than their slots, of which the collector is told, and may tell it of
+     * fewer; with rhi_format.hides: if that says so of one */
+    bool is_opaque;
+    bool is_part;     /* the objects they are part of tell the collector what they hold */
+    bool has_parts;   /* its objects do so of such that they hold */
     bool lends_bytes; /* such an address alone may tell that an object is held: of text, say */
     bool has_bytes;   /* with has_code: plain ones, in which a program may keep what it likes */
     bool is_thin;     /* a count and the type are all there is of its objects, and other memory may
@@ -569,6 +578,12 @@ struct rhi_format {
     /* May a thread be changing the slots of this object one after the other just now, so that some
      * hold what they own no count of yet, or no more? They count like guesses then. NULL: never. */
     bool (*in_motion)(rhi_reader *reader, const rhi_object *object);
+    /* Is it opaque? Asked of objects whose types may be. NULL: all of these are. */
+    bool (*hides)(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
+    /* Visits each object that the collector knows and leaves alone. False: there may be more. NULL:
+     * there are none. */
+    bool (*each_frozen)(rhi_reader *reader, void (*visit)(void *context, uint64_t address),
+                        void *context);
     /* What is to be written so that from now on each change of the object's count is recorded, or
      * (on false) none. Everything that could speak against it was read once more from the target:
      * an error says in one line why nothing is to be written. NULL: its objects cannot be traced.

@@ -77,7 +77,6 @@ static void count_group(rhi_leak_total *t, const rhi_leaks *leaks, uint32_t numb
     t->bytes += leak->bytes;
     t->retained += leak->retained;
     t->lost += leak->lost;
-    t->collectable += leak->collectable;
 }
 
 static bool has_births(const answer *a)
@@ -275,7 +274,6 @@ static void join_alike(rhi_leak_totals *alike)
             last->bytes += next->bytes;
             last->retained += next->retained;
             last->lost += next->lost;
-            last->collectable += next->collectable;
         } else {
             alike->items[kept++] = *next;
         }

@@ -13,12 +13,11 @@
  * stack or line. */
 typedef struct rhi_leak_total {
     uint64_t groups, objects, bytes;
-    uint64_t retained;    /* as in rhi_leak */
-    uint64_t lost;        /* counts without an owner */
-    uint64_t collectable; /* as in rhi_leak */
-    uint64_t stack;       /* a mark of the stack, or of the line; 0: not known */
-    uint32_t leak;        /* the largest of them */
-    uint32_t sample;      /* its representative */
+    uint64_t retained; /* as in rhi_leak */
+    uint64_t lost;     /* counts without an owner */
+    uint64_t stack;    /* a mark of the stack, or of the line; 0: not known */
+    uint32_t leak;     /* the largest of them */
+    uint32_t sample;   /* its representative */
     uint32_t type;
     uint8_t cause;
     bool in_use; /* lost counts of objects that are held all the same: another mistake */

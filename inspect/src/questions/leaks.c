@@ -223,10 +223,8 @@ typedef struct grouping {
     uint64_t *unreached;   /* blocks, likewise */
     /* first objects of the components of the garbage that no other garbage refers to */
     uint64_t *topmost;
-    uint64_t *shared;  /* another group, or something held, reaches it */
-    uint64_t *tracked; /* by a collector */
-    uint64_t *final;   /* objects whose finalizer has not run yet */
-    uint64_t *unseen;  /* objects with a holder that does not tell the collector of them */
+    uint64_t *shared; /* another group, or something held, reaches it */
+    rhi_knowledge knowledge;
     uint64_t capacity; /* of leaks->groups */
     uint32_t leaked;
 } grouping;
@@ -511,20 +509,12 @@ static rhi_error *find_shared(grouping *g)
     return error;
 }
 
-static bool note_unseen(void *context, const rhi_slot *slot)
-{
-    grouping *g = context;
-    uint32_t to = slot->field->is_unseen ? rhi__object_of(g->reader, slot->value) : RHI_NO_OBJECT;
-    if (to != RHI_NO_OBJECT)
-        rhi__bit_set(g->unseen, to);
-    return true;
-}
-
 static rhi_error *add_size(void *context, uint32_t index, const rhi_object *object,
                            const uint8_t *bytes)
 {
     grouping *g = context;
     uint32_t group = g->group_of[index];
+    RHI_TRY(rhi__note_collectable(&g->knowledge, index, object, bytes));
     if (group == RHI_NO_OBJECT)
         return NULL;
     rhi_leak *leak = &g->leaks->groups[group], *main = &g->leaks->groups[main_of(g, group)];
@@ -533,13 +523,6 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
         leak->type = object->type;
         leak->heap = object->heap & 0xffffffu;
     }
-    if (object->tracked)
-        rhi__bit_set(g->tracked, index);
-    if (object->type < g->reader->types.count && !object->finalized &&
-        g->reader->types.items[object->type].has_finalizer)
-        rhi__bit_set(g->final, index);
-    if (object->type < g->reader->types.count && g->reader->types.items[object->type].has_unseen)
-        rhi__each_slot(g->reader, object, bytes, note_unseen, g);
     leak->bytes += size;
     leak->is_guessed |= (g->leaks->causes[index] & RHI_LEAK_GUESSED) != 0;
     leak->lost += (uint64_t)g->owners->lacking[index] + rhi__counts_with_blocks(g->owners, index);
@@ -549,48 +532,6 @@ static rhi_error *add_size(void *context, uint32_t index, const rhi_object *obje
     if (main != leak)
         main->retained += size;
     return NULL;
-}
-
-/* Puts a tracked object into the queue, once. */
-static void keep(grouping *g, uint64_t *kept, uint32_t object, uint32_t *count)
-{
-    if (!rhi__bit(g->tracked, object) || rhi__bit(kept, object))
-        return;
-    rhi__bit_set(kept, object);
-    g->graph->queue[(*count)++] = object;
-}
-
-/* A collector sees no references of what it does not track, nor all of what it does: what such
- * garbage holds it keeps, and all that is reached from there. It finds the rest of the garbage that
- * it tracks. */
-static rhi_error *count_collectable(grouping *g)
-{
-    const rhi_graph *graph = g->graph;
-    uint64_t *kept = calloc((uint64_t)graph->count / 64 + 1, sizeof *kept);
-    uint32_t count = 0;
-    if (!kept)
-        return rhi__error_memory();
-    for (uint32_t m = 0; m < g->leaks->member_count; m++) {
-        uint32_t i = g->leaks->members[m];
-        if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE && rhi__bit(g->unseen, i))
-            keep(g, kept, i, &count);
-        if (rhi__cause(g->leaks, i) != RHI_CAUSE_CYCLE || rhi__bit(g->tracked, i))
-            continue;
-        for (uint32_t e = graph->edge_start[i]; e < graph->edge_start[i + 1]; e++)
-            keep(g, kept, graph->edge_to[e], &count);
-    }
-    rhi_error *error =
-        rhi__graph_reach(&g->session->work, graph, false, kept, g->tracked, graph->queue, count);
-    for (uint32_t m = 0; m < g->leaks->member_count && !error; m++) {
-        uint32_t i = g->leaks->members[m];
-        if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE && rhi__bit(g->tracked, i) &&
-            !rhi__bit(kept, i)) {
-            g->leaks->groups[g->group_of[i]].collectable++;
-            g->leaks->has_finalizers |= rhi__bit(g->final, i);
-        }
-    }
-    free(kept);
-    return error;
 }
 
 static int leak_order(const void *left, const void *right)
@@ -620,22 +561,47 @@ static rhi_error *begin_blocks(grouping *g)
     return NULL;
 }
 
+static rhi_error *begin_knowledge(grouping *g)
+{
+    uint64_t *garbage = calloc((uint64_t)g->graph->count / 64 + 1, sizeof *garbage);
+    for (uint32_t i = 0; i < g->graph->count && garbage; i++)
+        if (rhi__cause(g->leaks, i) == RHI_CAUSE_CYCLE)
+            rhi__bit_set(garbage, i);
+    return rhi__knowledge_begin(&g->knowledge, g->session, g->reader, g->graph, garbage);
+}
+
+static rhi_error *note_object(void *context, uint32_t index, const rhi_object *object,
+                              const uint8_t *bytes)
+{
+    return rhi__note_collectable(context, index, object, bytes);
+}
+
+/* Where nothing is leaked a collector may find something all the same, which was not seen. */
+static rhi_error *count_nothing(grouping *g)
+{
+    bool any = false;
+    for (uint64_t i = 0; i < g->reader->formats.count; i++)
+        any |= g->reader->formats.items[i].format->collect_word != NULL;
+    if (!any)
+        return NULL;
+    RHI_TRY(begin_knowledge(g));
+    RHI_TRY(
+        rhi__each_object(&g->session->work, g->reader, "measuring", note_object, &g->knowledge));
+    return rhi__count_collectable(&g->knowledge, &g->leaks->collectable);
+}
+
 static rhi_error *make_groups(grouping *g)
 {
     uint64_t n = (uint64_t)g->graph->count + 1;
     for (uint32_t i = 0; i < g->graph->count; i++)
         g->leaked += rhi__cause(g->leaks, i) != RHI_CAUSE_NONE;
     if (g->leaked == 0)
-        return NULL;
+        return count_nothing(g);
     g->group_of = malloc(n * sizeof *g->group_of);
     g->topmost = calloc(n / 64 + 1, sizeof *g->topmost);
     g->shared = calloc(n / 64 + 1, sizeof *g->shared);
-    g->tracked = calloc(n / 64 + 1, sizeof *g->tracked);
-    g->unseen = calloc(n / 64 + 1, sizeof *g->unseen);
-    g->final = calloc(n / 64 + 1, sizeof *g->final);
     g->leaks->members = malloc(((uint64_t)g->leaked + 1) * sizeof *g->leaks->members);
-    if (!g->group_of || !g->topmost || !g->shared || !g->tracked || !g->unseen || !g->final ||
-        !g->leaks->members)
+    if (!g->group_of || !g->topmost || !g->shared || !g->leaks->members)
         return rhi__error_memory();
     RHI_TRY(find_topmost(g, g->shared)); /* which serves twice */
     memset(g->shared, 0, (n / 64 + 1) * sizeof *g->shared);
@@ -643,8 +609,9 @@ static rhi_error *make_groups(grouping *g)
     RHI_TRY(begin_blocks(g));
     RHI_TRY(gather_groups(g));
     RHI_TRY(find_shared(g));
+    RHI_TRY(begin_knowledge(g));
     RHI_TRY(rhi__each_object(&g->session->work, g->reader, "measuring", add_size, g));
-    RHI_TRY(count_collectable(g));
+    RHI_TRY(rhi__count_collectable(&g->knowledge, &g->leaks->collectable));
     qsort(g->leaks->groups, g->leaks->group_count, sizeof *g->leaks->groups, leak_order);
     return NULL;
 }
@@ -662,9 +629,7 @@ rhi_error *rhi__session_leak_groups(rhi_session *session, rhi_leaks **leaks)
     free(g.group_of);
     free(g.topmost);
     free(g.shared);
-    free(g.tracked);
-    free(g.unseen);
-    free(g.final);
+    rhi__knowledge_free(&g.knowledge);
     free(g.block_group);
     free(g.unreached);
     if (error) { /* cancelled: begin again with nothing */

@@ -6,6 +6,7 @@
 #ifndef RHI_LEAKS_H
 #define RHI_LEAKS_H
 
+#include "questions/collectable.h"
 #include "words/orphans.h"
 
 enum rhi_cause {
@@ -35,18 +36,14 @@ typedef struct rhi_leak {
     uint32_t type;      /* the representative's; so is heap */
     uint32_t heap : 24; /* as in rhi_object */
     uint32_t cause : 8;
-    uint64_t lost; /* counts of its members that have no owner */
-    /* objects of it that the format's collector would find (rhi_format.collect_word) */
-    uint32_t collectable;
+    uint64_t lost;   /* counts of its members that have no owner */
     bool is_guessed; /* some member's verdict rests on guesses */
 } rhi_leak;
 
 typedef struct rhi_leaks {
-    uint8_t *causes; /* per object: rhi__cause tells */
-    /* what the collector would find has finalizers, which run before it counts, and may free or
-     * revive some of it */
-    bool has_finalizers;
-    bool has_open; /* some count has no owner that was found */
+    uint8_t *causes;             /* per object: rhi__cause tells */
+    rhi_collectable collectable; /* with has_groups */
+    bool has_open;               /* some count has no owner that was found */
     bool is_decided;
     /* objects with a count whose owner was not found, where that is not decided */
     uint64_t undecided;

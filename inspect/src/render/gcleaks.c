@@ -96,6 +96,32 @@ static void print_lost_by_type(const answer *a)
     rhi__print(a->session, "\n");
 }
 
+/* How much of the garbage the program's own collector would find, as far as that is certain. */
+static void print_collectable(const answer *a)
+{
+    const rhi_collectable *c = &a->leaks->collectable;
+    rhi_session *s = a->session;
+    rhi__print(s, "    %s would find ", a->collect_word);
+    if (c->is_open)
+        rhi__print(s, "at least %" PRIu64, c->least);
+    else if (c->least == c->most)
+        rhi__print(s, "%" PRIu64, c->most);
+    else if (c->least == 0)
+        rhi__print(s, "at most %" PRIu64, c->most);
+    else
+        rhi__print(s, "%" PRIu64 " to %" PRIu64, c->least, c->most);
+    rhi__print(s, " of them");
+    if (a->collectors > 1)
+        rhi__print(s, ", each of %" PRIu64 " collectors its own", a->collectors);
+    if (c->weak)
+        rhi__print(s, ", and count at most %" PRIu64 " weak reference%s besides", c->weak,
+                   rhi__plural(c->weak));
+    if (c->opaque != UINT32_MAX)
+        rhi__print(s, "; what types such as %s tell it is not known",
+                   rhi__type_name(a->reader, c->opaque));
+    rhi__print(s, "\n");
+}
+
 static void print_totals(const answer *a)
 {
     rhi_session *s = a->session;
@@ -116,12 +142,7 @@ static void print_totals(const answer *a)
                    " group%s of garbage: cycles that nothing outside holds, with all they reach\n",
                    cycle->objects, cycle->groups, rhi__plural(cycle->groups));
     if (cycle->groups && a->collect_word)
-        rhi__print(s, "    %s would find %s%" PRIu64 " of them", a->collect_word,
-                   a->leaks->has_finalizers ? "at most " : "", cycle->collectable);
-    if (cycle->groups && a->collect_word && a->collectors > 1)
-        rhi__print(s, ", each of %" PRIu64 " collectors its own", a->collectors);
-    if (cycle->groups && a->collect_word)
-        rhi__print(s, "\n");
+        print_collectable(a);
     if (lost->groups)
         rhi__print(
             s, "  %" PRIu64 " with a lost reference: a count that no field, root or word owns\n",
@@ -570,9 +591,15 @@ const rhi_json_type rhi__gcleaks_type = {
          .of = {&total_type}},
         {"collectable", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
          "objects of the garbage that the program's own collector would find; null: that is not "
-         "told apart"},
-        {"collectable_at_most", .is = RHI_JSON_BOOLEAN,
-         "some of these have finalizers, which run before it counts: it may say less"},
+         "told apart, or not certain"},
+        {"collectable_least", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "it would find at least so many for certain; null: that is not told apart"},
+        {"collectable_most", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "it would find at most so many; null: it may find more, what objects hold of types whose "
+         "memory is not known, or that could not be read; or it is not told apart"},
+        {"collectable_weak", .is = RHI_JSON_COUNT | RHI_JSON_NULL,
+         "weak references that call back as garbage goes: the collector may count so many besides; "
+         "null: that is not told apart"},
         {"possible", .is = RHI_JSON_ROWS, "what may be lost", .of = {&possible_type}},
         {"undecided", .is = RHI_JSON_COUNT,
          "objects with a count whose owner was not found, where not everything could be searched"},
@@ -581,6 +608,18 @@ const rhi_json_type rhi__gcleaks_type = {
         {"provisional", .is = RHI_JSON_BOOLEAN,
          "counts are in motion: what is called leaked may not be"},
         {0}}};
+
+static void collectable_json(const rhi_gcleaks *a)
+{
+    const rhi_collectable *c = &a->leaks->collectable;
+    rhi_session *s = a->session;
+    bool is_told = a->collect_word != NULL, is_exact = !c->is_open && c->least == c->most;
+    rhi__json_key(s, "collectable", is_told && is_exact ? rhi__json_u64(c->most) : json_null());
+    rhi__json_key(s, "collectable_least", is_told ? rhi__json_u64(c->least) : json_null());
+    rhi__json_key(s, "collectable_most",
+                  is_told && !c->is_open ? rhi__json_u64(c->most) : json_null());
+    rhi__json_key(s, "collectable_weak", is_told ? rhi__json_u64(c->weak) : json_null());
+}
 
 void rhi__gcleaks_json(const rhi_gcleaks *a)
 {
@@ -612,11 +651,7 @@ void rhi__gcleaks_json(const rhi_gcleaks *a)
     rhi__json_array_end(s);
     if (a->lost_by_type.count > a->limit)
         rhi__json_key(s, "lost_by_type_total", rhi__json_u64(a->lost_by_type.count));
-    rhi__json_key(s, "collectable",
-                  a->collect_word ? rhi__json_u64(a->by_cause[RHI_CAUSE_CYCLE].collectable)
-                                  : json_null());
-    rhi__json_key(s, "collectable_at_most",
-                  json_boolean(a->collect_word && a->leaks->has_finalizers));
+    collectable_json(a);
     rhi__json_array(s, "possible");
     for (uint64_t i = 0; i < a->owners->possible.count && i < a->limit; i++)
         rhi__json_item(s, possible_json(a, &a->owners->possible.items[i]));

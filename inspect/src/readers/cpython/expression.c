@@ -376,7 +376,8 @@ static bool advance(writer *w, const rhi_way_step *step)
     if (w->dict_owner && !dict_of(w, w->dict_owner))
         return false;
     w->dict_owner = 0;
-    if (label == PY_LABEL_DICT || (!is_label && strcmp(step->field->name, "__dict__") == 0)) {
+    if (label == PY_LABEL_DICT || label == PY_LABEL_DICT_UNSURE ||
+        (!is_label && strcmp(step->field->name, "__dict__") == 0)) {
         w->dict_owner = step->object.address;
         return true;
     }

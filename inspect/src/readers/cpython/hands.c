@@ -20,6 +20,7 @@ enum {
     DEEP_BYTES = 256 << 10,
     ASIDE_MAX = 1 << 20,
     THREADS_MAX = 1 << 18,
+    FEW_THREADS = 64,
     FILTER_BITS = 1 << 14
 };
 
@@ -140,7 +141,8 @@ static void look(py_runtime *py, struct py_hands *hands)
         if (!hands->is_known)
             add_thread(py, &map->threads.items[i], &hands->changing, TOP_BYTES);
         /* another one may have gone on when what is freed ran code of the program */
-        add_thread(py, &map->threads.items[i], &hands->freeing, TOP_BYTES);
+        add_thread(py, &map->threads.items[i], &hands->freeing,
+                   map->threads.count <= FEW_THREADS ? DEEP_BYTES : 4 * TOP_BYTES);
     }
     for (uint64_t i = 0; i < py->interpreters.count; i++)
         add_states(py, &py->interpreters.items[i]);

@@ -64,16 +64,20 @@ static const struct {
                {"pyexpat.xmlparser", PY_XML_PARSER},
                {"pyexpat.XMLParserType", PY_XML_PARSER},
                {"_elementtree._element_iterator", PY_ELEMENT_ITERATOR},
-               {"_queue.SimpleQueue", PY_RING_QUEUE}};
+               {"_queue.SimpleQueue", PY_RING_QUEUE},
+               {"_ctypes._CData", PY_CDATA},
+               {"_ctypes.CFuncPtr", PY_CFUNCTION},
+               {"_ctypes.PyCFuncPtr", PY_CFUNCTION}};
 
 /* Of layouts that changed, or whose structs are C's own: what other versions have is left alone. */
 static const struct {
     uint8_t layout, first, last; /* minor versions */
     uint8_t basicsize;
-} sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},   {PY_LOCAL, 13, 13, 56},
-             {PY_RW_PAIR, PY_MINOR_MIN, 13, 48}, {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
-             {PY_XML_PARSER, 13, 13, 80},        {PY_ELEMENT_ITERATOR, PY_MINOR_MIN, 13, 64},
-             {PY_RING_QUEUE, 13, 13, 72}};
+} sizes[] = {{PY_LOCAL, PY_MINOR_MIN, 12, 64},     {PY_LOCAL, 13, 13, 56},
+             {PY_RW_PAIR, PY_MINOR_MIN, 13, 48},   {PY_XML_PARSER, PY_MINOR_MIN, 12, 72},
+             {PY_XML_PARSER, 13, 13, 80},          {PY_ELEMENT_ITERATOR, PY_MINOR_MIN, 13, 64},
+             {PY_RING_QUEUE, 13, 13, 72},          {PY_CDATA, PY_MINOR_MIN, 13, 96},
+             {PY_CFUNCTION, PY_MINOR_MIN, 13, 160}};
 
 enum py_layout rhi__py_layout_of_name(const char *name)
 {
@@ -81,6 +85,11 @@ enum py_layout rhi__py_layout_of_name(const char *name)
         if (strcmp(layouts[i].name, name) == 0)
             return layouts[i].layout;
     return PY_OWN_WORDS;
+}
+
+bool rhi__py_is_as_named(py_runtime *py, const py_type *type, const char *name)
+{
+    return strchr(name, '.') ? rhi__py_is_made_in_c(py, type) : rhi__py_is_own_type(py, type);
 }
 
 bool rhi__py_has_size_of(const py_runtime *py, const py_type *type, enum py_layout layout)

@@ -221,6 +221,18 @@ static const place places[] = {
     {PY_XML_PARSER, 13, END, 64, "intern"},
     {PY_ELEMENT_ITERATOR, ALL, END, 40, "root"},
     {PY_ELEMENT_ITERATOR, ALL, END, 48, "tag"},
+    {PY_CDATA, ALL, END, 32, "_b_base_"},
+    {PY_CDATA, ALL, END, 64, "_objects"},
+    {PY_CFUNCTION, ALL, END, 32, "_b_base_"},
+    {PY_CFUNCTION, ALL, END, 64, "_objects"},
+    {PY_CFUNCTION, ALL, END, 96, "thunk"},
+    {PY_CFUNCTION, ALL, END, 104, "callable"},
+    {PY_CFUNCTION, ALL, END, 112, "converters"},
+    {PY_CFUNCTION, ALL, END, 120, "argtypes"},
+    {PY_CFUNCTION, ALL, END, 128, "restype"},
+    {PY_CFUNCTION, ALL, END, 136, "checker"},
+    {PY_CFUNCTION, ALL, END, 144, "errcheck"},
+    {PY_CFUNCTION, ALL, END, 152, "paramflags"},
 };
 
 /* What a layout's tp_traverse leaves out. Of a type: weak references, and texts, through which no
@@ -233,7 +245,8 @@ static bool is_unseen(const py_runtime *py, enum py_layout layout, const char *n
         const char *name;
     } rows[] = {{PY_TYPE, END, "tp_subclasses"}, {PY_TYPE, END, "__slots__"},
                 {PY_LOCAL, END, "callback"},     {PY_RW_PAIR, 11, "reader"},
-                {PY_RW_PAIR, 11, "writer"},      {PY_XML_PARSER, END, "intern"}};
+                {PY_RW_PAIR, 11, "writer"},      {PY_XML_PARSER, END, "intern"},
+                {PY_GENERATOR, 10, "cr_origin"}};
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].layout == layout && py->minor <= rows[i].last &&
             strcmp(rows[i].name, name) == 0)
@@ -250,6 +263,7 @@ static void add(py_runtime *py, py_views *views, enum py_layout layout, uint32_t
     *member = (py_member){.at = at, .field = {.kind = RHI_KIND_STRONG}};
     snprintf(member->field.name, sizeof member->field.name, "%s", name);
     member->field.is_unseen = is_unseen(py, layout, name);
+    member->field.is_callback = layout == PY_WEAKREF && strcmp(name, "__callback__") == 0;
 }
 
 void rhi__py_members_make(py_runtime *py, py_views *views)

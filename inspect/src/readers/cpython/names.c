@@ -180,11 +180,13 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
         {PY_LABEL_ATTRIBUTE, RHI_KIND_STRONG, RHI_FORM_VECTOR, "attribute", call_attribute},
         {PY_LABEL_INNER_ATTRIBUTE, RHI_KIND_STRONG, RHI_FORM_ARRAY, "attribute", call_attribute},
         {PY_LABEL_DICT, RHI_KIND_STRONG, RHI_FORM_ONE, "__dict__", NULL},
+        {PY_LABEL_DICT_UNSURE, RHI_KIND_STRONG, RHI_FORM_ONE, "__dict__", NULL},
         {PY_LABEL_CLASS, RHI_KIND_STRONG, RHI_FORM_ONE, "__class__", NULL},
         {PY_LABEL_TARGET, RHI_KIND_BORROWED, RHI_FORM_ONE, "target", NULL},
         {PY_LABEL_MEMBER, RHI_KIND_STRONG, RHI_FORM_ARRAY, "member", call_member},
         {PY_LABEL_WORD, RHI_KIND_STRONG, RHI_FORM_ARRAY, "word", call_member},
         {PY_LABEL_HIDDEN_WORD, RHI_KIND_STRONG, RHI_FORM_ARRAY, "word", call_member},
+        {PY_LABEL_CLEARED, RHI_KIND_STRONG, RHI_FORM_ARRAY, "word", call_member},
         {PY_LABEL_STATE, RHI_KIND_STRONG, RHI_FORM_VECTOR, "state", call_state},
         {PY_LABEL_LOCAL, RHI_KIND_STRONG, RHI_FORM_ARRAY, "local", call_local},
         {PY_LABEL_FRAME_CODE, RHI_KIND_STRONG, RHI_FORM_ONE, "f_code", NULL},
@@ -201,14 +203,18 @@ void rhi__py_labels_make(py_runtime *py, py_views *views)
     };
     for (unsigned i = 0; i < sizeof labels / sizeof labels[0]; i++) {
         rhi_field *field = &views->labels[labels[i].label];
-        *field = (rhi_field){.kind = labels[i].kind,
-                             .form = labels[i].form,
-                             .is_guess = labels[i].label == PY_LABEL_WORD ||
-                                         labels[i].label == PY_LABEL_HIDDEN_WORD ||
-                                         labels[i].label == PY_LABEL_STATE,
-                             .is_unseen = labels[i].label == PY_LABEL_HIDDEN_WORD,
-                             .call = labels[i].call,
-                             .context = py};
+        *field = (rhi_field){
+            .kind = labels[i].kind,
+            .form = labels[i].form,
+            .is_guess = labels[i].label == PY_LABEL_WORD ||
+                        labels[i].label == PY_LABEL_HIDDEN_WORD ||
+                        labels[i].label == PY_LABEL_CLEARED || labels[i].label == PY_LABEL_STATE,
+            .is_unseen =
+                labels[i].label == PY_LABEL_HIDDEN_WORD || labels[i].label == PY_LABEL_ORIGIN,
+            .is_unsure = labels[i].label == PY_LABEL_DICT_UNSURE ||
+                         labels[i].label == PY_LABEL_CLEARED || labels[i].label == PY_LABEL_STATE,
+            .call = labels[i].call,
+            .context = py};
         snprintf(field->name, sizeof field->name, "%s", labels[i].name);
     }
 }

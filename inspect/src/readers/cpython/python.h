@@ -156,6 +156,8 @@ enum py_layout {
     PY_XML_PARSER, /* of pyexpat */
     PY_ELEMENT_ITERATOR,
     PY_RING_QUEUE, /* SimpleQueue, from 3.13 on */
+    PY_CDATA,      /* of ctypes */
+    PY_CFUNCTION,  /* a function of C, there */
     PY_LAYOUTS
 };
 
@@ -164,6 +166,7 @@ enum py_layout {
 typedef struct py_type {
     uint64_t address, base; /* base: of its tp_base; 0: none */
     uint64_t dict;          /* tp_dict */
+    uint64_t traverse;      /* tp_traverse: what tells the collector what its objects hold */
     uint64_t cached_keys;   /* 0: none: names of instance attributes */
     uint32_t basicsize, itemsize, flags;
     int32_t dictoffset, weaklistoffset;
@@ -172,12 +175,13 @@ typedef struct py_type {
      * items have no number; 0: they say it */
     uint32_t items;
     uint8_t layout; /* enum py_layout */
-    /* with PY_OWN_WORDS: which words, counted from the object on, its tp_traverse leaves out */
+    /* which words, counted from the object on, its tp_traverse leaves out */
     uint64_t hidden;
     uint8_t prefix; /* bytes in front of its objects: 0, 16 or 32 */
     uint8_t
         buffer_at; /* where its objects have the address of memory for their contents; 0: none */
     bool is_heap_type;
+    bool is_opaque;     /* as in rhi_type */
     bool may_lack_zone; /* datetime's: an object without a time zone has no room for one */
 } py_type;
 
@@ -218,6 +222,7 @@ typedef struct py_runtime {
     enum py_allocator allocator;
     uint8_t block_prefix;            /* PY_DEBUG_PREFIX or 0 */
     uint64_t type_type, object_type; /* `type` and `object` */
+    uint64_t class_traverse;         /* tp_traverse of all classes of Python code; 0: not known */
     uint64_t definition_type; /* of definitions of modules, which nobody frees; 0: not known */
     uint32_t first_type;      /* in rhi_reader.types */
     struct {
@@ -362,7 +367,23 @@ void rhi__py_place_type(py_runtime *py, uint32_t number);
 /* Is it one that CPython itself has, in the same data of its program or library as `type`? */
 bool rhi__py_is_own_type(const py_runtime *py, const py_type *type);
 
+/* ---- traversal.c ---------------------------------------------------------------------------- */
+
+/* Sets what follows from a type's tp_traverse: py_type.hidden and is_opaque. Its layout is known.
+ */
+void rhi__py_find_traversal(py_runtime *py, py_type *type, const char *name);
+/* The function of all classes that Python code makes, once one that each Python has is known. */
+void rhi__py_note_traversal(py_runtime *py, const py_type *type, const char *name);
+/* See rhi_format. */
+bool rhi__py_hides(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
+bool rhi__py_each_frozen(rhi_reader *reader, void (*visit)(void *context, uint64_t address),
+                         void *context);
+
 /* ---- known_types.c -------------------------------------------------------------------------- */
+
+/* Names without a module are those of CPython's own types. Extensions have types of the same names,
+ * and of other layouts. */
+bool rhi__py_is_as_named(py_runtime *py, const py_type *type, const char *name);
 
 /* The layout of a type of CPython's own; PY_OWN_WORDS: none of that name has one. */
 enum py_layout rhi__py_layout_of_name(const char *name);

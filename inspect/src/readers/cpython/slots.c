@@ -189,12 +189,20 @@ static uint64_t values_of(const py_visit *v)
     return word & 1 ? word + 1 : 0;
 }
 
-/* 3.13: values behind the object, as long as they are valid. */
-static bool inline_values(const py_visit *v)
+/* 3.13: values behind the object, as long as they are valid; else 0. */
+static uint64_t inline_values_at(const py_visit *v)
 {
     uint64_t at = (v->type->basicsize + 7ull) & ~7ull;
-    if (!(v->type->flags & PY_FLAG_INLINE_VALUES) || v->py->minor < 13 ||
-        at + INLINE_HEADER > v->size || !v->body[at + 3])
+    return v->type->flags & PY_FLAG_INLINE_VALUES && v->py->minor >= 13 &&
+                   at + INLINE_HEADER <= v->size && v->body[at + 3]
+               ? at
+               : 0;
+}
+
+static bool inline_values(const py_visit *v)
+{
+    uint64_t at = inline_values_at(v);
+    if (!at)
         return true;
     uint64_t room = (v->size - at - INLINE_HEADER) / 8, most = v->body[at];
     return rhi__py_value_slots(v, v->object->address + at + INLINE_HEADER,
@@ -207,8 +215,10 @@ static bool attributes(const py_visit *v)
     bool has_dict = v->type->flags & PY_FLAG_MANAGED_DICT && v->py->at->has_managed_dict;
     if (values && !rhi__py_value_slots(v, values, UINT64_MAX, false))
         return false;
+    /* 3.13.0 tells the collector of such a dict only once the values have gone */
+    enum py_label dict = inline_values_at(v) ? PY_LABEL_DICT_UNSURE : PY_LABEL_DICT;
     if (has_dict && word % 2 == 0 &&
-        !py_label(v, PY_LABEL_DICT, v->object->address + (uint64_t)(int64_t)DICT_AT, word, 0))
+        !py_label(v, dict, v->object->address + (uint64_t)(int64_t)DICT_AT, word, 0))
         return false;
     return inline_values(v);
 }

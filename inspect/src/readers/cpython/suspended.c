@@ -19,7 +19,8 @@ enum {
     CODE_IS_COROUTINE = 0x80 | 0x200, /* or an async generator: these have an origin */
     TUPLE_ITEMS = 24,
     FRAME_NAME_SIZE = 64,
-    FRAME_CLEARED = 4 /* state of a generator whose frame owns nothing any more */
+    FRAME_COMPLETED = 1, /* its locals were cleared, and the frame was not */
+    FRAME_CLEARED = 4    /* state of a generator whose frame owns nothing any more */
 };
 
 static uint64_t code_u32(py_runtime *py, uint64_t code, uint64_t offset)
@@ -83,6 +84,30 @@ static bool give_frame(const py_visit *v, uint64_t at)
     return give_locals(v, start + at, at + o->frame_size, count);
 }
 
+/* The frame at an offset of a generator that has ended. Who clears one says at the beginning that
+ * there is nothing, and then gives back one after the other; finalizers may run meanwhile.
+ * has_frame: of the locals and the stack alone. */
+static bool give_cleared(const py_visit *v, uint64_t at, bool has_frame)
+{
+    const py_offsets *o = v->py->at;
+    const uint32_t places[] = {v->py->minor == 11 ? o->frame_code : PY_ABSENT, o->frame_function,
+                               o->frame_locals, o->frame_object};
+    uint64_t start = v->object->address, type = (uint64_t)(v->type - v->py->types.items) << 32;
+    if (!rhi__py_is_being_freed(v->py, v->object->start, rhi__object_end(v->object)))
+        return true;
+    for (uint64_t i = has_frame ? 4 : 0; i < 4 || at + o->frame_size + (i - 4) * 8 + 8 <= v->size;
+         i++) {
+        uint64_t place = i < 4 ? at + places[i] : at + o->frame_size + (i - 4) * 8, value;
+        if (i < 4 && places[i] == PY_ABSENT)
+            continue;
+        value = py_word(v, place);
+        if (value && value != start && rhi__py_is_object(v->py, value) &&
+            !py_label(v, PY_LABEL_CLEARED, start + place, value, type | place))
+            return false;
+    }
+    return true;
+}
+
 bool rhi__py_generator_slots(const py_visit *v)
 {
     if (v->py->minor < 11)
@@ -98,7 +123,10 @@ bool rhi__py_generator_slots(const py_visit *v)
         return true;
     /* one that was closed before it began has ended, and its frame was not cleared */
     if ((int8_t)v->body[state] < FRAME_CLEARED)
-        return give_frame(v, frame);
+        return give_frame(v, frame) &&
+               ((int8_t)v->body[state] < FRAME_COMPLETED || give_cleared(v, frame, true));
+    if (!give_cleared(v, frame, false))
+        return false;
     /* from 3.12 on the code is owned there all the same */
     return v->py->minor == 11 ||
            py_label(v, PY_LABEL_FRAME_CODE, v->object->address + code, py_word(v, code), 0);

@@ -42,13 +42,6 @@ static uint8_t layout_by_flags(uint32_t flags)
                                                                   : PY_OWN_WORDS;
 }
 
-/* Names without a module are those of CPython's own types. Extensions have types of the same names,
- * and of other layouts. */
-static bool is_as_named(py_runtime *py, const py_type *type, const char *name)
-{
-    return strchr(name, '.') ? rhi__py_is_made_in_c(py, type) : rhi__py_is_own_type(py, type);
-}
-
 /* Objects of types that are made in C hold what C has in its structs. */
 static bool has_raw_words(py_runtime *py, const py_type *type)
 {
@@ -58,20 +51,6 @@ static bool has_raw_words(py_runtime *py, const py_type *type)
            (type->layout == PY_OWN_WORDS &&
             ((base && all[base - py->types.items].has_raw_words) ||
              (type->basicsize > type->layout_end && rhi__py_is_made_in_c(py, type))));
-}
-
-/* A class tells the collector nothing of the words of its base in C if that has no tp_traverse. */
-static uint64_t hidden_words(py_runtime *py, const py_type *type, const char *name,
-                             const py_type *base)
-{
-    uint64_t own = rhi__py_hidden_words(py, type, name);
-    if (own && is_as_named(py, type, name))
-        return own;
-    if (!base || base->flags & PY_FLAG_GC || base->basicsize <= PY_OB_SIZE ||
-        !(type->flags & PY_FLAG_GC) || rhi__py_is_made_in_c(py, type))
-        return base ? base->hidden : 0;
-    uint64_t words = base->basicsize / 8;
-    return words < 64 ? (1ull << words) - 1 : UINT64_MAX;
 }
 
 static void find_layout(py_runtime *py, py_type *type, const char *name)
@@ -86,14 +65,13 @@ static void find_layout(py_runtime *py, py_type *type, const char *name)
         type->layout = by_flags;
         type->layout_end = type->basicsize;
     }
-    if (by_name != PY_OWN_WORDS && is_as_named(py, type, name) &&
+    if (by_name != PY_OWN_WORDS && rhi__py_is_as_named(py, type, name) &&
         rhi__py_has_size_of(py, type, by_name)) {
         type->layout = by_name;
         type->layout_end = type->basicsize;
     }
-    type->hidden = hidden_words(py, type, name, base);
     type->buffer_at = rhi__py_buffer_of_name(name);
-    if (!type->buffer_at || !is_as_named(py, type, name))
+    if (!type->buffer_at || !rhi__py_is_as_named(py, type, name))
         type->buffer_at = base ? base->buffer_at : 0;
 }
 
@@ -131,7 +109,9 @@ static bool has_chains(const py_type *type)
 static bool has_unseen(const py_type *type)
 {
     return type->hidden || type->layout == PY_TYPE || type->layout == PY_LOCAL ||
-           type->layout == PY_RW_PAIR || type->layout == PY_XML_PARSER;
+           type->layout == PY_RW_PAIR || type->layout == PY_XML_PARSER ||
+           type->layout == PY_GENERATOR || type->layout == PY_MODULE ||
+           type->flags & PY_FLAG_INLINE_VALUES;
 }
 
 /* Nothing in front of its objects tells that they are some. */
@@ -150,13 +130,21 @@ static bool is_thin(const py_runtime *py, const py_type *type)
 /* What is known of the types from `first` on once their names are. */
 static void settle(py_runtime *py, uint64_t first)
 {
+    for (uint64_t i = first; i < py->types.count; i++)
+        rhi__py_note_traversal(py, &py->types.items[i],
+                               py->reader->types.items[py->first_type + i].qualified);
     for (uint64_t i = first; i < py->types.count; i++) {
         py_type *type = &py->types.items[i];
         rhi_type *known = &py->reader->types.items[py->first_type + i];
         find_layout(py, type, known->qualified);
+        rhi__py_find_traversal(py, type, known->qualified);
         type->may_lack_zone = !type->is_heap_type && rhi__py_may_lack_zone(known->qualified);
         known->has_vectors = has_vectors(py, type);
         known->has_unseen = has_unseen(type);
+        known->has_callback = type->layout == PY_WEAKREF;
+        known->is_opaque = type->is_opaque || type->layout == PY_MODULE;
+        known->is_part = type->layout == PY_LRU_LINK;
+        known->has_parts = type->layout == PY_LRU_CACHE;
         known->has_raw_words = has_raw_words(py, type);
         known->has_bytes = (type->flags & PY_FLAG_BYTES) != 0;
         known->lends_bytes = (type->flags & (PY_FLAG_STR | PY_FLAG_BYTES)) != 0;
@@ -331,6 +319,7 @@ static const py_type *learn_one(py_runtime *py, uint64_t address, const uint8_t 
                     .dict = dict_of(py, address, head),
                     .basicsize = (uint32_t)rhi__load64(head + PY_TP_BASICSIZE),
                     .itemsize = (uint32_t)rhi__load64(head + PY_TP_ITEMSIZE),
+                    .traverse = rhi__load64(head + PY_TP_TRAVERSE),
                     .flags = flags_of(head)};
     const py_type *base = rhi__py_known_type(py, rhi__load64(head + PY_TP_BASE));
     type.base = base ? base->address : 0;

@@ -253,7 +253,7 @@ static bool put_attribute(void *context, const rhi_slot *slot)
     parts *p = context;
     char name[RHI_NAME_SIZE];
     const rhi_field *labels = p->w->py->views->labels;
-    if (slot->field == &labels[PY_LABEL_DICT])
+    if (slot->field == &labels[PY_LABEL_DICT] || slot->field == &labels[PY_LABEL_DICT_UNSURE])
         p->dict = slot->value;
     if (slot->field != &labels[PY_LABEL_ATTRIBUTE] &&
         slot->field != &labels[PY_LABEL_INNER_ATTRIBUTE] && slot->field != &labels[PY_LABEL_MEMBER])

@@ -42,11 +42,13 @@ enum py_label {
     PY_LABEL_ATTRIBUTE,       /* "user": the name's address, outside of the object */
     PY_LABEL_INNER_ATTRIBUTE, /* the same inside */
     PY_LABEL_DICT,            /* "__dict__" */
+    PY_LABEL_DICT_UNSURE,     /* the same, of which the collector is perhaps not told */
     PY_LABEL_CLASS,           /* "__class__" */
     PY_LABEL_TARGET,          /* of a weak reference: "target" */
     PY_LABEL_MEMBER,          /* a slot that the class declares: type number << 32 | offset */
     PY_LABEL_WORD,            /* the same of a word that nothing declares */
     PY_LABEL_HIDDEN_WORD,     /* the same, which the collector is not told of */
+    PY_LABEL_CLEARED,         /* the same of a frame that is perhaps being cleared */
     PY_LABEL_STATE,           /* of a module: "state+16": a number */
     PY_LABEL_LOCAL,           /* of a frame: address | slot << PY_FRAME_BITS */
     PY_LABEL_FRAME_CODE,
