@@ -148,15 +148,16 @@ class Printed:
 
 class PrintedByGdb(Printed):
     """A pointer to no object, as GDB shows it, for variable objects: GDB ends with an internal error where one had a printer,
-    has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object."""
+    has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object.
+    Elsewhere it has a text: where GDB prints, it leaves out the address of a pointer that a printer gives it."""
 
     def __init__(self, value):
         super().__init__(None, value, None, None, None)
 
     def to_string(self):
         self.has_told = True
-        if self.value.is_optimized_out:
-            return "<optimized out>"
+        if self.turn is None or self.value.is_optimized_out:
+            return self.value.format_string(raw=True)
         return self.value.cast(gdb.lookup_type("void").pointer())
 
     def rows(self):

@@ -62,13 +62,13 @@ def check_completion(target):
     require(options and all(each.startswith("objat --") for each in options), "options: %s", options)
     require(limits == ["objat --ledger", "objat --limit="] and own == ["objat *keeper"], "%s, %s", limits, own)
     require(member == ["refheap objat keeper->child[1]->score"] and types == ["gcfind --type=person"], "%s, %s", member, types)
-    require(ids == ["refs person#1", "refs person#2", "refs person#3"], "names of objects, and of one whose slot remembers it: %s", ids)
+    require(ids == ["refs person#1", "refs person#11", "refs person#2", "refs person#3"], "names of objects, and of one whose slot remembers it: %s", ids)
 
 
 def check_settings(target):
     again = "source " + launch.SCRIPTS["gdb"]
     first, _set, shown, cut, own, _all, whole, _again, kept, plain, _on, coloured, wrong = say(
-        target, "show refheap limit", "set refheap limit 1", "show refheap limit", "gcfind --type=person", "gcfind --type=person --limit=2",
+        target, "show refheap limit", "set refheap limit 1", "show refheap limit", "gcfind --type=person", "gcfind --type=person --limit=3",
         "set refheap limit 0", "gcfind --type=person", again, "show refheap limit", "gcgraph person#1", "set refheap color on",
         "gcgraph person#1", "set refheap progress perhaps")
     require(first.endswith(": 20") and shown.endswith(": 1"), "limit is '%s', then '%s'", first, shown)
@@ -108,7 +108,7 @@ FUNCTIONS = {"$refcount(first)": "2", "$refcount(*first)": "2", "$objid(first)":
 
 def check_functions(target):
     born, *said = say(target, "print $born(first)", *("print " + each for each in FUNCTIONS), before=["frame function main"])
-    require(re.search(r'"variables.c:\d+ in main\(\)"$', born), "born: %s", born)
+    require(re.search(r'"variables.c:\d+ in make\(\)"$', born), "born: %s", born)
     for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
         require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
     for line, why in (("print $refcount(2.5)", "its argument is of type double"), 
@@ -129,9 +129,11 @@ def check_untouched(program):
 
 def check_condition(program):
     """A condition that is asked at each of a thousand stops, of which it holds at one."""
-    _break, stop, shown, round_ = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object", "print round")
+    _break, stop, shown, round_, returned = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object",
+                                                "print round", "finish")
     require("person#2 rc=3" in stop and "Error" not in stop, "the stop: %s", stop)
     require(shown.endswith("person#2 rc=3") and round_.endswith("= 700"), "stopped at: %s %s", shown, round_)
+    require(re.search(r"^Value returned is \$\d+ = \(person \*\) 0x[0-9a-f]+ person#2 rc=3$", returned, re.M), "finish: %s", returned)
 
 
 def check_machine(target, folder):

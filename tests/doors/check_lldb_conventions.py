@@ -95,6 +95,14 @@ def check_half_built(program):
             "while it is made: %s", seen[-500:])
 
 
+def check_returned(program):
+    """What a function returned, where one steps out of it."""
+    (_break, stop, returned), _error = say(launch.Target(exe=program), "breakpoint set --name visit --condition 'round == 700'", "run",
+                                           "thread step-out")
+    require("visit(object=person#2 rc=3, round=700)" in stop, "the stop: %s", stop)
+    require(re.search(r"^Return value: \(person \*\) \$\d+ = 0x[0-9a-f]+ person#2 rc=3$", returned, re.M), "step-out: %s", returned)
+
+
 def check_nothing(program, folder):
     """Nothing started yet; a core without the heap's memory."""
     (plain,), _error = say(launch.Target(exe=program), "target variable keeper")
@@ -108,6 +116,7 @@ def check_nothing(program, folder):
 def run(program):
     check_help()
     check_half_built(program)
+    check_returned(program)
     with tempfile.TemporaryDirectory() as folder:
         check_nothing(program, folder)
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
