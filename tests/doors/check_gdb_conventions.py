@@ -19,6 +19,9 @@ with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as
     COMMANDS = re.findall(r"^## (\w+)$", manual.read(), re.MULTILINE)
 
 
+SETTINGS = ("limit", "color", "progress")
+
+
 def say(target, *lines, before=()):
     """What GDB says to these lines, one text each."""
     argv = launch.Gdb().start(target)
@@ -38,17 +41,17 @@ def say(target, *lines, before=()):
 
 
 def check_help():
-    listed, found, *helps = say(launch.Target(), "help refheap", "apropos refheap", *("help " + name for name in COMMANDS))
+    listed, found, undefined, shown, *helps = say(launch.Target(), "help refheap", "apropos refheap", "refheap zork", "show refheap",
+                                                  *("help " + name for name in COMMANDS), *("help set refheap " + name for name in SETTINGS))
+    helps, settings = helps[:len(COMMANDS)], helps[len(COMMANDS):]
     for name, text in zip(COMMANDS, helps, strict=True):
         require(len(re.findall(r"^refheap %s -- [A-Z].*\.$" % name, listed, re.M)) == 1, "`help refheap` lacks %s:\n%s", name, listed)
         require(re.search(r"^%s -- " % name, found, re.M), "`apropos refheap` lacks %s:\n%s", name, found)
         require(re.match("(?s).*^example: %s" % name, text.splitlines()[-1]), "`help %s` ends without an example:\n%s", name, text)
     require(listed.count("\nrefheap ") == len(COMMANDS), "`help refheap` lists more:\n%s", listed)
-    for name in ("limit", "color", "progress"):
-        (text,) = say(launch.Target(), "help set refheap " + name)
+    for name, text in zip(SETTINGS, settings, strict=True):
         first, *_rest, last = text.splitlines()
         require(last.startswith("example: set refheap " + name) and text.count(first) == 1, "`help set refheap %s`:\n%s", name, text)
-    undefined, shown = say(launch.Target(), "refheap zork", "show refheap")
     require(undefined.endswith('Undefined refheap command: "zork".  Try "help refheap".'), "of a command that there is not: %s", undefined)
     require(re.match(r"color: .*\nlimit: .* 20\nprogress: ", shown), "show refheap: %s", shown)
 
@@ -111,9 +114,9 @@ def check_functions(target):
     require(re.search(r'"variables.c:\d+ in make\(\)"$', born), "born: %s", born)
     for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
         require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
-    for line, why in (("print $refcount(2.5)", "its argument is of type double"), 
-                      ("print $refcount()", "one address is wanted"), ("print $refcount(1, 2)", "one address is wanted")):
-        (wrong,) = say(target, line)
+    wrongs = {"print $refcount(2.5)": "its argument is of type double", "print $refcount()": "one address is wanted",
+              "print $refcount(1, 2)": "one address is wanted"}
+    for (line, why), wrong in zip(wrongs.items(), say(target, *wrongs), strict=True):
         require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: %s.*" % why, wrong), "%s: %s", line, wrong)
 
 
