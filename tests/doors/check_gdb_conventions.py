@@ -163,6 +163,20 @@ def check_front_ends(target):
         require("=cmd-param-changed" not in editor.said[begin:], "front ends are told of: %s", editor.said[begin:])
 
 
+def check_assigned(target):
+    """A variable object tells what a front end has assigned, and the address of what is no object wherever GDB prints."""
+    with Cppdbg(target) as editor:
+        editor.frame("main")
+        editor.ask("-stack-select-frame " + editor.level)
+        made = editor.ask('-var-create - * "null"')["name"]
+        for expression, text in (("second", " person#2 rc=2"), ("gone", " STALE: was person#3, freed by release"), ("garbage", "0x123456789"), ("0", "0x0")):
+            said = editor.ask('-var-assign %s "%s"' % (made, expression))["value"]
+            require(said.endswith(text), "`null = %s` is told as %s", expression, said)
+        begin = len(editor.said)
+        editor.ask('-interpreter-exec console "print garbage"')
+        require(re.search(r"= (\(person \*\) )?0x123456789\\n", editor.said[begin:]), "`print garbage`: %s", editor.said[begin:])
+
+
 # What is printed of an address at each instruction of the function in which GDB stands.
 WATCH_BIRTH = """python
 seen, address, start = [], %r, gdb.selected_frame().older().pc()
@@ -212,6 +226,8 @@ def run(program):
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
         for make in (subject.live, subject.core):
             target = make()
+            if target.pid:
+                check_assigned(target)
             check_settings(target)
             check_printers(target)
             check_functions(target)
