@@ -85,7 +85,8 @@ static void tell_all(const person *first)
          "[\"length\", \"2\"]]");
     tell("dict", "dict#8 rc=1",
          "[[\"entries[0].key\", \"string#10 rc=1 \\\"k\\\"\"], [\"entries[0].value\", "
-         "\"list#7 rc=3\"], [\"length\", \"1\"]]");
+         "\"list#7 rc=3\"], [\"entries[1].key\", \"string#14 rc=1 \\\"l\\\"\"], "
+         "[\"entries[1].value\", \"immortal 7\"], [\"length\", \"2\"]]");
     tell("large", "meter#13 rc=1 18446744073709551615", "[[\"most\", \"18446744073709551615\"]]");
     tell("null", NULL, NULL);
     tell("garbage", NULL, NULL);
@@ -181,6 +182,7 @@ int main(void)
     memcpy(&copy, first, sizeof copy);
     large = rh_new(heap, &meter_type);
     ((meter *)(void *)large)->most = UINT64_MAX;
+    rh_dict_set_text(dict, "l", (rh_object *)shared);
 
     for (int round = 0; round < 1000; round++) { /* in one of which a count is higher */
         if (round == 700)
