@@ -117,7 +117,8 @@ class Printed:
 
     def to_string(self):
         self.has_told = True
-        return showable("(%s) %s" % (self.value.type, self.said["pointer"]) if self.is_pointer else self.said["text"])
+        text = self.said["pointer" if self.is_pointer and gdb.parameter("print address") else "text"]
+        return showable("(%s) %s" % (self.value.type, text) if self.is_pointer else text)
 
     @property
     def children(self):

@@ -95,8 +95,9 @@ def check_printers(target):
     require("person#1 rc=2 = {" in struct, "with objects: %s", struct)
     require("rh_count" in plain and "#" not in plain, "without printers: %s", plain)
     require(again.endswith("person#1 rc=2"), "with printers again: %s", again)
-    (short, longer, locals_, backtrace) = say(target, "with print elements 4 -- print *greeting", "with print elements 1 -- print *list",
-                                               "info locals", "backtrace", before=[where])
+    (short, longer, locals_, backtrace, bare) = say(target, "with print elements 4 -- print *greeting", "with print elements 1 -- print *list",
+                                                    "info locals", "backtrace", "with print address off -- print first", before=[where])
+    require(bare.endswith("= (person *) person#1 rc=2"), "without addresses: %s", bare)
     require('"hell"…' in short and '"hello' not in short, "four characters: %s", short)
     require("items[0]" in longer and "items[1]" not in longer and "..." in longer, "one element: %s", longer)
     require("gone = (person *) 0x" in locals_ and "STALE: was person#3, freed by release" in locals_, "info locals: %s", locals_)
