@@ -1,6 +1,6 @@
 """variables.py - what it costs to show a variable that holds an object: bench/run variables prints a pointer and an object of
 a heap of 10M objects, from a process and from its core, in GDB and LLDB, beside what the debugger takes without refheap;
-and stops GDB at a breakpoint whose condition asks for a count.
+and stops both at a breakpoint that asks for a count.
 
 Invariant: a figure comes from an answer that names the object; the first one is told apart: the debugger reads debug
 information for it, also without refheap.
@@ -25,7 +25,11 @@ TARGET_SECONDS = 0.001
 ENGINE_TARGETS = ("refheap_inspect",)
 ROWS = {"gdb": (("pointer", "print root"), ("object", "print *root")),
         "lldb": (("pointer", "target variable root"), ("object", "target variable *root"))}
-CONDITIONS = (("plain", "object->value == -1"), ("$refcount", "$refcount(object) > 1"))
+SCRIPTS = {name: str(ROOT / name / f"refheap_{name}.py") for name in ROWS}
+# What stands at the breakpoint; it is never true. In LLDB a condition has C alone, so its count is asked for in Python.
+CONDITIONS = {"gdb": (("plain", "break visit if object->value == -1"), ("$refcount", "break visit if $refcount(object) > 1")),
+              "lldb": (("plain", "breakpoint set -n visit -c 'object->value == -1'"), ("refcount()", "breakpoint set -n visit",
+                       "breakpoint command add -s python -o 'return refheap_lldb.refcount(frame.FindVariable(\"object\")) > 1'"))}
 
 
 def add_options(parser):
@@ -72,12 +76,20 @@ def print_row(door, source, kind, command, target):
           f"{median(plain_again) * 1e3:8.3f}  {verdict(median(again))}", flush=True)
 
 
-def time_stops(door, program, stops, condition):
-    argv = [door.program, "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set startup-with-shell off", "-x",
-            str(ROOT / "gdb" / "refheap_gdb.py"), "-ex", f"break visit if {condition}", "-ex", f"run {stops}", program]
+def stops_command(door, program, stops, lines):
+    if door.name == "gdb":
+        argv = [door.program, "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set startup-with-shell off",
+                "-x", SCRIPTS["gdb"], program]
+        return argv + [part for line in (*lines, f"run {stops}") for part in ("-ex", line)]
+    argv = [door.program, "-x", "-b", program]
+    return argv + [part for line in (f"command script import {SCRIPTS['lldb']}", *lines, f"run {stops}") for part in ("-o", line)]
+
+
+def time_stops(door, program, stops, lines):
     begin = time.perf_counter()
-    done = subprocess.run(argv, env=door.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if f"\n{stops}\n" not in done.stdout or "Error" in done.stdout + done.stderr:
+    done = subprocess.run(stops_command(door, program, stops, lines), env=door.environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    if f"\n{stops}\n" not in done.stdout or re.search("Error|error:", done.stdout + done.stderr):
         raise Failure(f"the program did not run through {stops} stops: {(done.stdout + done.stderr)[-300:]}")
     return time.perf_counter() - begin
 
@@ -102,8 +114,9 @@ def run(options):
         for door in doors:
             for row in ROWS[door.name]:
                 print_row(door, "core", *row, Target(heap.exe(build), core=str(core.path)))
-        print(f"\na breakpoint's condition at {options.stops} stops, gdb")
-        for title, condition in CONDITIONS:
-            seconds = time_stops(doors[0], str(build / "inspect_stops"), options.stops, condition)
-            print(f"{title:<12}{seconds:8.1f} s {seconds / options.stops * 1e6:8.0f} us each", flush=True)
+        print(f"\na breakpoint's condition at {options.stops} stops")
+        for door in doors:
+            for title, *lines in CONDITIONS[door.name]:
+                seconds = time_stops(door, str(build / "inspect_stops"), options.stops, lines)
+                print(f"{door.name:<6}{title:<12}{seconds:8.1f} s {seconds / options.stops * 1e6:8.0f} us each", flush=True)
     return 0

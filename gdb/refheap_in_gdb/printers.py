@@ -20,6 +20,7 @@ class Describer:
     before anybody asks: at the first stop, or before the prompt."""
 
     EVENTS = ("stop", "before_prompt")
+    WRITES = ("memory_changed", "register_changed")
 
     def __init__(self, session, epoch):
         self.session, self.epoch = session, epoch
@@ -27,9 +28,13 @@ class Describer:
         self.host = self.key = self.prepared = None
         for name in self.EVENTS:
             getattr(gdb.events, name).connect(self.prepare)
+        for name in self.WRITES:
+            getattr(gdb.events, name).connect(Turn.write)
         self.prepare()
 
     def close(self):
+        for name in self.WRITES:
+            getattr(gdb.events, name).disconnect(Turn.write)
         for name in self.EVENTS:
             getattr(gdb.events, name).disconnect(self.prepare)
         self.session.close()
@@ -76,6 +81,11 @@ class Turn:
     """GDB's turn in its event loop: one command of its machine interface, or of a user's."""
 
     number, is_watched = 0, False
+    written = None  # the last one in which a user's command wrote something: -var-assign, say
+
+    @classmethod
+    def write(cls, _event):
+        cls.written = cls.now()
 
     @classmethod
     def now(cls):
@@ -94,7 +104,8 @@ class Printed:
     the text, then for children: a pointer shows none there.
     GDB's variable objects are different. They show no text of what has children, but `{...}`: before each text they look
     whether there are any. Once for each printer they look for the children's sake: in the turn in which the printer is
-    made, and after the first text. So that is when it has some."""
+    made, and after the first text. So that is when it has some; but for a printer that -var-assign makes: that asks for
+    the text once more, to tell it."""
 
     are_variable_objects = False  # has one asked?
 
@@ -106,7 +117,8 @@ class Printed:
 
     def to_string(self):
         self.has_told = True
-        return showable("(%s) %s" % (self.value.type, self.said["pointer"]) if self.is_pointer else self.said["text"])
+        text = self.said["pointer" if self.is_pointer and gdb.parameter("print address") else "text"]
+        return showable("(%s) %s" % (self.value.type, text) if self.is_pointer else text)
 
     @property
     def children(self):
@@ -114,7 +126,7 @@ class Printed:
             self.turn, Printed.are_variable_objects = Turn.now(), True
         elif self.turn is None and not self.is_pointer:
             return self.rows
-        elif self.turn is not None and self.has_told and not self.has_begun and self.turn == Turn.now():
+        elif self.turn not in (None, Turn.written) and self.has_told and not self.has_begun and self.turn == Turn.now():
             return self.begin
         raise AttributeError("children")
 
@@ -148,15 +160,16 @@ class Printed:
 
 class PrintedByGdb(Printed):
     """A pointer to no object, as GDB shows it, for variable objects: GDB ends with an internal error where one had a printer,
-    has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object."""
+    has none, and gets one again. Nothing is below it. GDB would keep the names of what was below it when it led to an object.
+    Elsewhere it has a text: where GDB prints, it leaves out the address of a pointer that a printer gives it."""
 
     def __init__(self, value):
         super().__init__(None, value, None, None, None)
 
     def to_string(self):
         self.has_told = True
-        if self.value.is_optimized_out:
-            return "<optimized out>"
+        if self.turn is None or self.value.is_optimized_out:
+            return self.value.format_string(raw=True)
         return self.value.cast(gdb.lookup_type("void").pointer())
 
     def rows(self):

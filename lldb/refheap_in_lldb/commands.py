@@ -9,7 +9,7 @@ from .host import Host
 from .loaded import any_loaded, drop_gone, loaded, loaded_in
 from .state import Session
 from .stops import Stops, reached, tell
-from .variables import CATEGORY, Children, Describer, is_managed, show_first, summary
+from .variables import CATEGORY, Children, Describer, function_of, is_managed, show_first, summary
 
 HOOKS_OF_USERS = 1000  # in a target, at least
 SUMMARY = "Questions about heaps of objects with reference counts: of refheap, and of Python."
@@ -53,7 +53,7 @@ class Command:
 
 class Refheap:
     """The loaded engine, and what it knows of one debugger's targets. LLDB calls what is in `callbacks` by the name of
-    `script`."""
+    `script`, and so may its users: there are the engine's functions, too."""
 
     def __init__(self, debugger, script, callbacks):
         self.debugger, self.script, self.callbacks = debugger, script, callbacks
@@ -62,6 +62,7 @@ class Refheap:
         self.hooked, self.hooks_all = [], False  # targets where NameTypes is called; is it in all that there will be?
         self.engine = door.Engine()
         self.structs, self.foreign = self.engine.describes["structs"], self.engine.describes.get("foreign", {})
+        callbacks.update({row["name"]: function_of(row) for row in self.engine.describes["functions"]})
         self.session, self.describer = Session(self.engine), Describer(self.engine, debugger)
         self.stops = Stops(script)
 

@@ -61,6 +61,25 @@ def describe(value, children=0):
         return door.NOTHING
 
 
+def function_of(row):
+    """For Python in LLDB, such as a breakpoint's command: what the engine says of the object that a value leads to, or is.
+    LLDB shows what is raised, and the process stays where it is."""
+    def asked(value):
+        value = shown_of(value)
+        is_struct = value.GetType().GetCanonicalType().GetTypeClass() & (lldb.eTypeClassStruct | lldb.eTypeClassClass)
+        own, error = loaded_in(value.GetTarget().GetDebugger()), lldb.SBError()
+        address = value.GetLoadAddress() if is_struct else value.GetValueAsUnsigned(error)
+        if own is None or error.Fail() or address == lldb.LLDB_INVALID_ADDRESS:
+            raise ValueError("%s: %s" % (row["name"], error.GetCString() or "the value has no address"))
+        described = own.describer.ask(value.GetProcess(), address)
+        if described["undecided"]:
+            raise LookupError("%s: not known: %s" % (row["name"], described["undecided"]))
+        return described["functions"].get(row["name"], row["nothing"])
+
+    asked.__name__, asked.__doc__ = row["name"], row["summary"]
+    return asked
+
+
 def is_managed(kind, _dictionary=None):
     """Is it the struct of an object, or a pointer to one? A foreign one that another script shows is that script's."""
     header = header_of(kind)

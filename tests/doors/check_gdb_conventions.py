@@ -19,6 +19,9 @@ with open(os.path.join(launch.ROOT, "docs", "commands.md"), encoding="utf-8") as
     COMMANDS = re.findall(r"^## (\w+)$", manual.read(), re.MULTILINE)
 
 
+SETTINGS = ("limit", "color", "progress")
+
+
 def say(target, *lines, before=()):
     """What GDB says to these lines, one text each."""
     argv = launch.Gdb().start(target)
@@ -38,17 +41,17 @@ def say(target, *lines, before=()):
 
 
 def check_help():
-    listed, found, *helps = say(launch.Target(), "help refheap", "apropos refheap", *("help " + name for name in COMMANDS))
+    listed, found, undefined, shown, *helps = say(launch.Target(), "help refheap", "apropos refheap", "refheap zork", "show refheap",
+                                                  *("help " + name for name in COMMANDS), *("help set refheap " + name for name in SETTINGS))
+    helps, settings = helps[:len(COMMANDS)], helps[len(COMMANDS):]
     for name, text in zip(COMMANDS, helps, strict=True):
         require(len(re.findall(r"^refheap %s -- [A-Z].*\.$" % name, listed, re.M)) == 1, "`help refheap` lacks %s:\n%s", name, listed)
         require(re.search(r"^%s -- " % name, found, re.M), "`apropos refheap` lacks %s:\n%s", name, found)
         require(re.match("(?s).*^example: %s" % name, text.splitlines()[-1]), "`help %s` ends without an example:\n%s", name, text)
     require(listed.count("\nrefheap ") == len(COMMANDS), "`help refheap` lists more:\n%s", listed)
-    for name in ("limit", "color", "progress"):
-        (text,) = say(launch.Target(), "help set refheap " + name)
+    for name, text in zip(SETTINGS, settings, strict=True):
         first, *_rest, last = text.splitlines()
         require(last.startswith("example: set refheap " + name) and text.count(first) == 1, "`help set refheap %s`:\n%s", name, text)
-    undefined, shown = say(launch.Target(), "refheap zork", "show refheap")
     require(undefined.endswith('Undefined refheap command: "zork".  Try "help refheap".'), "of a command that there is not: %s", undefined)
     require(re.match(r"color: .*\nlimit: .* 20\nprogress: ", shown), "show refheap: %s", shown)
 
@@ -62,13 +65,13 @@ def check_completion(target):
     require(options and all(each.startswith("objat --") for each in options), "options: %s", options)
     require(limits == ["objat --ledger", "objat --limit="] and own == ["objat *keeper"], "%s, %s", limits, own)
     require(member == ["refheap objat keeper->child[1]->score"] and types == ["gcfind --type=person"], "%s, %s", member, types)
-    require(ids == ["refs person#1", "refs person#2", "refs person#3"], "names of objects, and of one whose slot remembers it: %s", ids)
+    require(ids == ["refs person#1", "refs person#11", "refs person#2", "refs person#3"], "names of objects, and of one whose slot remembers it: %s", ids)
 
 
 def check_settings(target):
     again = "source " + launch.SCRIPTS["gdb"]
     first, _set, shown, cut, own, _all, whole, _again, kept, plain, _on, coloured, wrong = say(
-        target, "show refheap limit", "set refheap limit 1", "show refheap limit", "gcfind --type=person", "gcfind --type=person --limit=2",
+        target, "show refheap limit", "set refheap limit 1", "show refheap limit", "gcfind --type=person", "gcfind --type=person --limit=3",
         "set refheap limit 0", "gcfind --type=person", again, "show refheap limit", "gcgraph person#1", "set refheap color on",
         "gcgraph person#1", "set refheap progress perhaps")
     require(first.endswith(": 20") and shown.endswith(": 1"), "limit is '%s', then '%s'", first, shown)
@@ -92,8 +95,9 @@ def check_printers(target):
     require("person#1 rc=2 = {" in struct, "with objects: %s", struct)
     require("rh_count" in plain and "#" not in plain, "without printers: %s", plain)
     require(again.endswith("person#1 rc=2"), "with printers again: %s", again)
-    (short, longer, locals_, backtrace) = say(target, "with print elements 4 -- print *greeting", "with print elements 1 -- print *list",
-                                               "info locals", "backtrace", before=[where])
+    (short, longer, locals_, backtrace, bare) = say(target, "with print elements 4 -- print *greeting", "with print elements 1 -- print *list",
+                                                    "info locals", "backtrace", "with print address off -- print first", before=[where])
+    require(bare.endswith("= (person *) person#1 rc=2"), "without addresses: %s", bare)
     require('"hell"…' in short and '"hello' not in short, "four characters: %s", short)
     require("items[0]" in longer and "items[1]" not in longer and "..." in longer, "one element: %s", longer)
     require("gone = (person *) 0x" in locals_ and "STALE: was person#3, freed by release" in locals_, "info locals: %s", locals_)
@@ -108,12 +112,12 @@ FUNCTIONS = {"$refcount(first)": "2", "$refcount(*first)": "2", "$objid(first)":
 
 def check_functions(target):
     born, *said = say(target, "print $born(first)", *("print " + each for each in FUNCTIONS), before=["frame function main"])
-    require(re.search(r'"variables.c:\d+ in main\(\)"$', born), "born: %s", born)
+    require(re.search(r'"variables.c:\d+ in make\(\)"$', born), "born: %s", born)
     for (expression, value), text in zip(FUNCTIONS.items(), said, strict=True):
         require(text.endswith(" = " + value), "%s is '%s', not %s", expression, text, value)
-    for line, why in (("print $refcount(2.5)", "its argument is of type double"), 
-                      ("print $refcount()", "one address is wanted"), ("print $refcount(1, 2)", "one address is wanted")):
-        (wrong,) = say(target, line)
+    wrongs = {"print $refcount(2.5)": "its argument is of type double", "print $refcount()": "one address is wanted",
+              "print $refcount(1, 2)": "one address is wanted"}
+    for (line, why), wrong in zip(wrongs.items(), say(target, *wrongs), strict=True):
         require(re.fullmatch(r"(Error occurred in Python: )?\$refcount: %s.*" % why, wrong), "%s: %s", line, wrong)
 
 
@@ -129,9 +133,11 @@ def check_untouched(program):
 
 def check_condition(program):
     """A condition that is asked at each of a thousand stops, of which it holds at one."""
-    _break, stop, shown, round_ = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object", "print round")
+    _break, stop, shown, round_, returned = say(launch.Target(exe=program), "break visit if $refcount(object) > 2", "run", "print object",
+                                                "print round", "finish")
     require("person#2 rc=3" in stop and "Error" not in stop, "the stop: %s", stop)
     require(shown.endswith("person#2 rc=3") and round_.endswith("= 700"), "stopped at: %s %s", shown, round_)
+    require(re.search(r"^Value returned is \$\d+ = \(person \*\) 0x[0-9a-f]+ person#2 rc=3$", returned, re.M), "finish: %s", returned)
 
 
 def check_machine(target, folder):
@@ -156,6 +162,20 @@ def check_front_ends(target):
             editor.ask(line)
         require('id="person#1"' in editor.said[begin:] and "objat keeper" in editor.said[begin:], "no answers: %s", editor.said[begin:])
         require("=cmd-param-changed" not in editor.said[begin:], "front ends are told of: %s", editor.said[begin:])
+
+
+def check_assigned(target):
+    """A variable object tells what a front end has assigned, and the address of what is no object wherever GDB prints."""
+    with Cppdbg(target) as editor:
+        editor.frame("main")
+        editor.ask("-stack-select-frame " + editor.level)
+        made = editor.ask('-var-create - * "null"')["name"]
+        for expression, text in (("second", " person#2 rc=2"), ("gone", " STALE: was person#3, freed by release"), ("garbage", "0x123456789"), ("0", "0x0")):
+            said = editor.ask('-var-assign %s "%s"' % (made, expression))["value"]
+            require(said.endswith(text), "`null = %s` is told as %s", expression, said)
+        begin = len(editor.said)
+        editor.ask('-interpreter-exec console "print garbage"')
+        require(re.search(r"= (\(person \*\) )?0x123456789\\n", editor.said[begin:]), "`print garbage`: %s", editor.said[begin:])
 
 
 # What is printed of an address at each instruction of the function in which GDB stands.
@@ -207,6 +227,8 @@ def run(program):
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
         for make in (subject.live, subject.core):
             target = make()
+            if target.pid:
+                check_assigned(target)
             check_settings(target)
             check_printers(target)
             check_functions(target)

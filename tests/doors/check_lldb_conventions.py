@@ -5,6 +5,7 @@ Invariant: no answer has a traceback in it.
 """
 
 import argparse
+import ast
 import re
 import sys
 import tempfile
@@ -95,24 +96,61 @@ def check_half_built(program):
             "while it is made: %s", seen[-500:])
 
 
+def check_condition(program):
+    """A breakpoint's command that asks at each of a thousand stops, of which it stays at one; and what that returns where one steps
+    out of it."""
+    (_break, _command, stop, returned), _error = say(
+        launch.Target(exe=program), "breakpoint set --name visit",
+        """breakpoint command add -s python -o 'return refheap_lldb.refcount(frame.FindVariable("object")) > 2'""", "run", "thread step-out")
+    require("visit(object=person#2 rc=3, round=700)" in stop, "the stop: %s", stop)
+    require(re.search(r"^Return value: \(person \*\) \$\d+ = 0x[0-9a-f]+ person#2 rc=3$", returned, re.M), "step-out: %s", returned)
+
+
+ASK_BADLY = """
+try:
+    refheap_lldb.refcount(%s)
+except (ValueError, LookupError) as error:
+    print(error)
+"""
+FUNCTIONS = {"refcount(v['first'])": 2, "refcount(v['first'].Dereference())": 2, "objid(v['first'])": "person#1", "objtype(v['hand'])": "worker",
+             "is_stale(v['gone'])": 1, "is_stale(v['first'])": 0, "objid(v['gone'])": "person#3", "refcount(v['gone'])": 0,
+             "refcount(v['null'])": 0, "objid(v['garbage'])": "", "is_stale(v['unreadable'])": 0, "objid(v['inside'])": "",
+             "refcount(v['shared'])": 9223372036854775807, "objtype(v['page'])": "", "refcount(v['untyped'])": 2}
+
+
+def check_functions(target):
+    main = "script frame = next(f for f in lldb.thread if f.name == 'main'); v = {each.name: each for each in frame.variables}"
+    (_main, said, wrong), _error = say(target, main, "script print([%s])" % ", ".join("refheap_lldb." + each for each in FUNCTIONS),
+                                       "script exec(%r)" % (ASK_BADLY % "frame.FindVariable('zork')"))
+    for (expression, value), each in zip(FUNCTIONS.items(), ast.literal_eval(said), strict=True):
+        require(each == value, "%s is %r", expression, each)
+    require(wrong.startswith("refcount: "), "of no variable: %s", wrong)
+
+
 def check_nothing(program, folder):
     """Nothing started yet; a core without the heap's memory."""
     (plain,), _error = say(launch.Target(exe=program), "target variable keeper")
     require(re.fullmatch(r"\(person \*\) keeper = (NULL|0x0+)", plain), "before the start: %s", plain)
     with launch.Subject(program, 1, folder) as subject:
         core = subject.core(dump_filter=0)
-    (address,), _error = say(core, "expression (person *)%s" % subject.truth["first"])
+    pointer = "(person *)" + subject.truth["first"]
+    (address, count), _error = say(core, "expression " + pointer,
+                                   "script exec(%r)" % (ASK_BADLY % "lldb.target.EvaluateExpression(%r)" % pointer))
+    require(count.startswith("refcount: not known: "), "of a count without the heap's memory: %s", count)
     require(re.fullmatch(r"\(person \*\) \$0 = 0x0*%s" % subject.truth["first"][2:], address), "without the heap's memory: %s", address)
 
 
 def run(program):
     check_help()
     check_half_built(program)
+    check_condition(program)
     with tempfile.TemporaryDirectory() as folder:
         check_nothing(program, folder)
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject:
         for make in (subject.live, subject.core):
-            check_types(make())
+            target = make()
+            check_types(target)
+            check_functions(target)
 
 
 def main():

@@ -1,8 +1,9 @@
 """check_variables.py - variables that hold objects, as each debugger shows them by its own means: GDB's `print`, LLDB's
 `frame variable`, and both as an editor drives them (editors.py).
 
-variables.c, and references.cpp, say what each variable of their `main` holds, and which children are to be seen. Every way of looking is held
-to that one list, live and on a core. Invariant: a way that shows a variable of the list not at all has failed.
+variables.c, and references.cpp, say what each variable of their `main` holds, and which children are to be seen; and what a backtrace
+says of the arguments of `stay`. Every way of looking is held to that one list, live and on a core. Invariant: a way that shows a
+variable of the list not at all has failed.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from launch import require
 
 SHOWN_ALONE = re.compile(r'(\([\w ]+\*+\) )?(0x[0-9a-f]+|NULL)(?: <[^>]*>)?$')  # a pointer's own value
 
-# What was shown of a variable: its text, and (name, text) of its children.
+# What was shown of a variable: its text, and (name, text) of its children. And of each argument in a backtrace: its text.
 
 
 # ---- GDB -----------------------------------------------------------------------------------------
@@ -33,6 +34,7 @@ def by_print(target, names):
     for name in names:
         for expression in (name, "*" + name):
             argv += ["-ex", "echo @@%s\\n" % expression, "-ex", "print " + expression]
+    argv += ["-ex", "echo @@locals\\n", "-ex", "info locals", "-ex", "echo @@backtrace\\n", "-ex", "backtrace"]
     out, error, _status = launch.run_tool(argv + ["-ex", "echo @@\\n"])
     launch.without_traceback(out + error)
     answers = dict(re.findall(r"^@@(\S+)\n(.*?)(?=^@@)", out, re.MULTILINE | re.DOTALL))
@@ -41,7 +43,16 @@ def by_print(target, names):
         text = re.sub(r"^\$\d+ = ", "", answers[name]).strip()
         inner = text if " &) @" in text else answers["*" + name]  # a reference shows its object
         shown[name] = without_children(text), [tuple(row) for row in re.findall(r"^  (\S+) = (.*?),?$", inner, re.MULTILINE)]
-    return shown
+        local = re.search(r"^%s = (.*?)(?: = \{|: \{)?$" % name, answers["locals"], re.MULTILINE)
+        require(local and shown[name][0].endswith(local.group(1)), "%s is '%s', and among the locals: %s", name, shown[name][0], local)
+    return shown, arguments_in(answers["backtrace"])
+
+
+def arguments_in(backtrace):
+    """The texts of the arguments of `stay`, where a program has that, by their names."""
+    line = re.search(r"\bstay ?\((.*)\) at ", backtrace)
+    require("main" in backtrace, "a backtrace without `main`:\n%s", backtrace)
+    return dict(re.findall(r"(\w+)=(.*?)(?=, \w+=|$)", line.group(1))) if line else {}
 
 
 def without_children(text):
@@ -72,6 +83,7 @@ def by_frame_variable(target, names, before=()):
     for name in names:
         for options in (name, "-P 1 " + name):
             lines += ["script print('@@%s')" % options, "frame variable " + options]
+    lines += ["script print('@@backtrace')", "thread backtrace"]
     argv = launch.Lldb().start(target) + [part for line in [*lines, "script print('@@')"] for part in ("-o", line)]
     out, error, _status = launch.run_tool(argv)
     launch.without_traceback(out + error)
@@ -82,7 +94,7 @@ def by_frame_variable(target, names, before=()):
         require(name in answers, "%s is not shown:\n%s%s", name, out[:3000], error)
         text = re.match(r"\(.*?\) %s = (.*)" % name, answers[name]).group(1)
         shown[name] = without_children(text), [tuple(row) for row in re.findall(r"^  (\S+) = (.*)$", answers["-P 1 " + name], re.MULTILINE)]
-    return shown
+    return shown, arguments_in(answers["backtrace"])
 
 
 # ---- editors -------------------------------------------------------------------------------------
@@ -99,7 +111,7 @@ def by_editor(make):
                 text, inner = editor.watched(name)
                 shown[name] = text, [row[:2] for row in editor.opened(inner)]
                 require(editor.watched(name)[0] == text, "%s is shown otherwise the second time: %s", name, editor.watched(name))
-        return shown
+            return shown, editor.arguments("stay")
     return by
 
 
@@ -109,12 +121,16 @@ WAYS = {"print": by_print, "frame-variable": by_frame_variable, "names": by_name
 # ---- the list ------------------------------------------------------------------------------------
 
 
-def check(way, mode, variable, text, children):
-    what = "%s, %s: %s: " % (way, mode, variable["name"])
+def check_text(what, variable, text):
     if variable["text"] is None:
         require(SHOWN_ALONE.match(text), "%s'%s' says more than the debugger's own", what, text)
     else:
         require((" " + text).endswith(" " + variable["text"]), "%s'%s' does not end in '%s'", what, text, variable["text"])
+
+
+def check(way, mode, variable, text, children):
+    what = "%s, %s: %s: " % (way, mode, variable["name"])
+    check_text(what, variable, text)
     if variable["children"] is None:
         return
     names = [name for name, _part in variable["children"]]
@@ -130,9 +146,12 @@ def run(way, program, options):
     with tempfile.TemporaryDirectory() as folder, launch.Subject(program, 1, folder) as subject, launch.Subject(program, 1, folder):
         variables = subject.truth["variables"]
         for mode, make in (("live", subject.live), ("core", subject.core)):
-            shown = WAYS[way](make(), [each["name"] for each in variables])
+            shown, arguments = WAYS[way](make(), [each["name"] for each in variables])
             for variable in variables:
                 check(way, mode, variable, *shown[variable["name"]])
+            for argument in subject.truth.get("arguments", []):
+                require(argument["name"] in arguments, "%s, %s: no %s in %s", way, mode, argument["name"], arguments)
+                check_text("%s, %s: argument %s: " % (way, mode, argument["name"]), argument, arguments[argument["name"]])
 
 
 def main():

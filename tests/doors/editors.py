@@ -143,6 +143,15 @@ class Cppdbg(Piped):
         rows = self.ask("-stack-list-frames --thread %s 0 1000" % self.thread)["stack"]
         self.level = next(row["level"] for row in rows if row.get("func") == function)
 
+    def arguments(self, function):
+        """What the pane of the call stack shows of them."""
+        rows = self.ask("-stack-list-frames --thread %s 0 1000" % self.thread)["stack"]
+        levels = [row["level"] for row in rows if row.get("func") == function]
+        if not levels:
+            return {}
+        (frame,) = self.ask("-stack-list-arguments --thread %s 2 %s %s" % (self.thread, levels[0], levels[0]))["stack-args"]
+        return {row["name"]: row["value"] for row in frame["args"]}
+
     def variables(self):
         rows = self.ask("-stack-list-variables --thread %s --frame %s 0" % (self.thread, self.level))["variables"]
         return [row["name"] for row in rows]
@@ -219,6 +228,9 @@ class Adapter(Piped):
         return answer.get("body", {})
 
     def frame(self, function):
+        require(self.is_found(function), "lldb-dap has no frame of %s", function)
+
+    def is_found(self, function):
         for thread in self.ask("threads")["threads"]:
             frames = self.ask("stackTrace", threadId=thread["id"], levels=20)["stackFrames"]
             found = [each["id"] for each in frames if each["name"].split("(")[0] == function]
@@ -226,8 +238,12 @@ class Adapter(Piped):
                 self.frame_id = found[0]
                 scopes = self.ask("scopes", frameId=self.frame_id)["scopes"]
                 self.found = {row[0]: row[1:] for row in self.opened(scopes[0]["variablesReference"])}
-                return
-        require(False, "lldb-dap has no frame of %s", function)
+                return True
+        return False
+
+    def arguments(self, function):
+        """Its frames have no arguments: they are variables there."""
+        return {name: row[0] for name, row in self.found.items()} if self.is_found(function) else {}
 
     def variables(self):
         return list(self.found)

@@ -268,8 +268,8 @@ START_TEST(arrays_vectors_and_strides)
     check_row(json, 1, "child[1]", "strong", address_json(n[1]), id_of(&w, n[1]), "live");
     check_row(json, 6, "items[2]", "strong", address_json(n[2]), id_of(&w, n[2]), "live");
     check_row(json, 7, "entries[0].key", "strong", address_json(n[0]), id_of(&w, n[0]), "live");
-    check_row(json, 8, "entries[1].key", "strong", address_json(n[2]), id_of(&w, n[2]), "live");
-    check_row(json, 9, "entries[0].value", "strong", address_json(n[1]), id_of(&w, n[1]), "live");
+    check_row(json, 8, "entries[0].value", "strong", address_json(n[1]), id_of(&w, n[1]), "live");
+    check_row(json, 9, "entries[1].key", "strong", address_json(n[2]), id_of(&w, n[2]), "live");
     check_row(json, 10, "entries[1].value", "strong", address_json(n[3]), id_of(&w, n[3]), "live");
     json_decref(json);
     json = ask(&w, "objat", "--limit 5", bag);

@@ -244,44 +244,69 @@ static void list_bytes(listing *l, const rhi_type *type, const rhi_field *field,
     show_row(l, &row, 1);
 }
 
-/* The row of the NULL elements [from, to), if there are any. */
-static void end_run(listing *l, const rhi_field *field, uint64_t from, uint64_t to)
+/* One field of the elements of an array. Those of structs have several, and are told element by
+ * element: a dict's keys beside their values. */
+typedef struct column {
+    const rhi_field *field;
+    uint64_t first, run;       /* the address of element 0; where the run of NULLs began */
+    bool joins, is_unreadable; /* tells NULLs in runs; ends early */
+} column;
+
+enum { COLUMNS_MAX = 8 };
+
+/* The row of the NULL elements before `to`, if there are any. */
+static void end_run(listing *l, column *c, uint64_t to)
 {
-    rhi_objat_row row = {.field = field, .element = from, .last = to - 1};
-    if (to > from)
-        show_row(l, &row, to - from);
+    rhi_objat_row row = {.field = c->field, .element = c->run, .last = to - 1};
+    if (c->joins && to > c->run)
+        show_row(l, &row, to - c->run);
+    c->run = to + 1;
 }
 
-/* The elements of a field. A vector that claims a million times a million NULLs is not walked to
- * its end. */
-static void list_elements(listing *l, const rhi_type *type, const rhi_field *field, uint64_t first,
+static void list_element(listing *l, const rhi_type *type, column *c, uint64_t element,
+                         uint64_t count)
+{
+    enum { STEP = 1 << 12 };
+    rhi_objat_row row = {0};
+    if (c->is_unreadable)
+        return;
+    if (!fill_row(l->a, c->field, c->first, element, &row)) {
+        tell_unreadable(l->a, type, c->field, c->first);
+        l->rows.covered += count - element;
+        end_run(l, c, element);
+        c->is_unreadable = true;
+        return;
+    }
+    if (c->joins && ++l->looked_at % STEP == 0)
+        l->error = rhi__progress(&l->a->session->work, "reading elements", element, count);
+    if (c->joins && row.value == 0)
+        return;
+    end_run(l, c, element);
+    show_row(l, &row, 1);
+}
+
+/* A vector that claims a million times a million NULLs is not walked to its end. */
+static void list_elements(listing *l, const rhi_type *type, column *columns, unsigned n,
                           uint64_t count)
 {
-    enum { LOOKED_AT_MAX = 1 << 20, STEP = 1 << 12 };
-    answer *a = l->a;
-    uint64_t element = 0, run = 0; /* where the run of NULLs began */
-    bool joins = l->has_runs && field->form != RHI_FORM_ONE && rhi__is_reference(field),
-         is_bounded = a->asked.limit != UINT64_MAX;
-    rhi_objat_row row = {0};
-    l->rows.total += count;
-    for (; element < count && l->rows.shown < a->asked.limit && !l->error &&
+    enum { LOOKED_AT_MAX = 1 << 20 };
+    bool is_bounded = l->a->asked.limit != UINT64_MAX;
+    uint64_t element = 0;
+    l->rows.total += count * n;
+    for (; element < count && l->rows.shown < l->a->asked.limit && !l->error &&
            !(is_bounded && l->looked_at >= LOOKED_AT_MAX);
          element++) {
-        if (!fill_row(a, field, first, element, &row)) {
-            tell_unreadable(a, type, field, first);
-            l->rows.covered += count - element;
-            break;
+        unsigned unreadable = 0;
+        for (unsigned k = 0; k < n && !l->error; k++) {
+            list_element(l, type, &columns[k], element, count);
+            unreadable += columns[k].is_unreadable;
         }
-        if (joins && ++l->looked_at % STEP == 0)
-            l->error = rhi__progress(&a->session->work, "reading elements", element, count);
-        if (joins && row.value == 0)
-            continue;
-        end_run(l, field, joins ? run : element, element);
-        run = element + 1;
-        show_row(l, &row, 1);
+        if (unreadable == n)
+            break;
     }
-    if (joins)
-        end_run(l, field, run, element);
+    for (unsigned k = 0; k < n; k++)
+        if (!columns[k].is_unreadable)
+            end_run(l, &columns[k], element);
 }
 
 /* A slot that the format found by code. */
@@ -303,28 +328,59 @@ static bool list_coded(void *context, const rhi_slot *slot)
 
 enum which { SINGLES /* and texts */, ELEMENTS, ALL };
 
+static bool is_single(const rhi_field *field)
+{
+    return field->form == RHI_FORM_ONE || field->kind == RHI_KIND_BYTES;
+}
+
+/* Are they of the same elements? */
+static bool is_beside(const rhi_field *a, const rhi_field *b)
+{
+    return !is_single(a) && !is_single(b) && a->form == b->form && a->offset == b->offset &&
+           a->stride == b->stride && a->count == b->count && a->count_offset == b->count_offset &&
+           a->count_width == b->count_width;
+}
+
+/* The field, and those behind it that are of the same elements. Returns how many. */
+static unsigned list_field(listing *l, const rhi_type *type, uint32_t i)
+{
+    answer *a = l->a;
+    const rhi_field *field = &type->fields[i];
+    column columns[COLUMNS_MAX];
+    uint64_t first, count, same;
+    unsigned n = 0;
+    if (!rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count)) {
+        rhi__question_problem(a->reader,
+                              "%s: the element count of field %s makes no sense (corrupt object?)",
+                              type->name, field->name);
+        return 1;
+    }
+    if (field->kind == RHI_KIND_BYTES) {
+        list_bytes(l, type, field, first, count);
+        return 1;
+    }
+    do {
+        const rhi_field *each = field + n;
+        bool joins = l->has_runs && each->form != RHI_FORM_ONE && rhi__is_reference(each);
+        columns[n++] = (column){.field = each, .first = first, .joins = joins};
+    } while (n < COLUMNS_MAX && i + n < type->field_count && is_beside(field, field + n) &&
+             rhi__field_span(a->reader, &a->object, a->bytes, field + n, &first, &same) &&
+             same == count);
+    list_elements(l, type, columns, n, count);
+    return n;
+}
+
 static void list_fields(listing *l, enum which which)
 {
     answer *a = l->a;
-    uint64_t first, count;
     const rhi_type *type = a->bytes && a->object.type < a->reader->types.count
                                ? &a->reader->types.items[a->object.type]
                                : NULL;
     if (type && type->has_code && which != SINGLES)
         rhi__each_slot(a->reader, &a->object, a->bytes, list_coded, l);
-    for (uint32_t i = 0; type && i < type->field_count && !l->error; i++) {
-        const rhi_field *field = &type->fields[i];
-        bool is_single = field->form == RHI_FORM_ONE || field->kind == RHI_KIND_BYTES;
-        if (which != ALL && is_single != (which == SINGLES))
-            continue;
-        if (!rhi__field_span(a->reader, &a->object, a->bytes, field, &first, &count))
-            rhi__question_problem(
-                a->reader, "%s: the element count of field %s makes no sense (corrupt object?)",
-                type->name, field->name);
-        else if (field->kind == RHI_KIND_BYTES)
-            list_bytes(l, type, field, first, count);
-        else
-            list_elements(l, type, field, first, count);
+    for (uint32_t i = 0; type && i < type->field_count && !l->error;) {
+        bool is_asked = which == ALL || is_single(&type->fields[i]) == (which == SINGLES);
+        i += is_asked ? list_field(l, type, i) : 1;
     }
 }
 
