@@ -432,6 +432,17 @@ START_TEST(written_after_free)
     snprintf(text, sizeof text, "2 bytes at +%u were written since: 2b 2a",
              (unsigned)s->w.space->c[RH_MC_object_size] + 9);
     must_find(s, "written_after_free", s->far, "node#2", text);
+    s = start_filled(_i); /* what lies between was not written to */
+    unsigned at = (unsigned)s->w.space->c[RH_MC_object_size] + 9;
+    fake_put(s->w.t, s->far + at, 0x2b, 1);
+    json_t *json = ask(&s->w, "objat", "", s->far);
+    snprintf(text, sizeof text, "1 byte at +%u is another", at);
+    ck_assert_has(fake_string(json, "remark"), text);
+    json_decref(json);
+    fake_put(s->w.t, s->far + at + 3, 0x2a, 1);
+    snprintf(text, sizeof text, "2 bytes from +%u to +%u were written since: 2b dd dd 2a", at,
+             at + 3);
+    must_find(s, "written_after_free", s->far, "node#2", text);
     s = start_filled(_i); /* it may not be filled yet */
     fake_put(s->w.t, s->far + s->w.space->c[RH_MC_object_size] + 9, 0x2a, 1);
     fake_put(s->w.t, s->second->address + s->w.space->c[RH_MC_heap_poisoning], s->far, 8);

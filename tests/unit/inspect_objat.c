@@ -638,6 +638,20 @@ START_TEST(objects_are_found_by_name)
         ck_assert_str_eq(fake_string(json, "address"), text_of(addresses[rows[i].object]));
         json_decref(json);
     }
+    static const char *const commands[] = {"refs", "gcgraph", "refwatch"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        /* its address would do for objat alone: another one lives there, who was not meant */
+        ck_assert_has(fake_json_failure(w.t, commands[i], "node#77"),
+                      "node#77 died, and its slot at ");
+        ck_assert_has(fake_json_failure(w.t, commands[i], "#77"),
+                      " was used again: node#1 is there now");
+        ck_assert_has(fake_json_failure(w.t, commands[i], "node#2"),
+                      "holds no object any more: it was node#2");
+    }
+    fake_event(w.heap, RH_EVENT_FREE, b, 78, w.node, RH_DEATH_COLLECT);
+    w.t->state++;
+    ck_assert_has(fake_json_failure(w.t, "refs", "node#78"), "node#2 was there last");
+    ck_assert_uint_eq(w.t->writes, 0);
     ck_assert_has(fake_json_failure(w.t, "objat", "leaf#1"), "there is no object leaf#1: ");
     ck_assert_has(
         fake_json_failure(w.t, "objat", "#4"),

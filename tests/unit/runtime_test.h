@@ -148,7 +148,7 @@ __attribute__((unused)) static void hide_lines(char *text)
     }
 }
 
-/* Leaves out what the heap's history tells of it (runtime_safety.c checks that). */
+/* Leaves out what the heap's history tells of it (runtime_misuse.c checks that). */
 __attribute__((unused)) static void hide_history(char *text)
 {
     char *line = strstr(text, " remembers of this address");

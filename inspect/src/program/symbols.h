@@ -11,6 +11,7 @@
 
 #include "base/notes.h"
 #include "program/dwarf.h"
+#include "program/misfit.h"
 #include "program/returns.h"
 #include "target/memory.h"
 
@@ -50,12 +51,6 @@ uint64_t rhi__symbols_module(rhi_symbols *symbols, const char *name, size_t leng
 /* Does a struct `type` begin with a struct `base`, by the debug info of any module? */
 enum rhi_beginning rhi__symbols_beginning(rhi_symbols *symbols, const char *type, const char *base);
 
-/* A file that should be the program, and is another one by its build-id. */
-typedef struct rhi_misfit {
-    char path[256], id[20], program_id[20]; /* shortened */
-    /* the file that names come from all the same; empty: they are missing */
-    char names[256];
-} rhi_misfit;
 /* That of this target, or NULL: the executable that the user or the debugger named, or, where it
  * is none (a script, say) and names were asked for in this command, what lies at the program's own
  * path. Of what has no build-id it cannot be told. */

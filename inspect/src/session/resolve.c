@@ -106,6 +106,23 @@ rhi_error *rhi__resolve(rhi_session *session, rhi_reader *reader, const char *op
                       message[0] ? message : "no value", hint[0] ? "; " : "", hint);
 }
 
+/* A name is found by its tombstone, or in the history. Then others may have its slot by now, who
+ * were not asked for. */
+static rhi_error *is_another(const rhi_reader *reader, const char *operand,
+                             const rhi_object *object, enum rhi_place place)
+{
+    char type[RHI_NAME_SIZE], id[RHI_ID_SIZE];
+    uint64_t serial;
+    if (!parse_id(operand, type, &serial) || !object->serial || object->serial == serial ||
+        (place != RHI_PLACE_LIVE && place != RHI_PLACE_FREED) || object->damaged)
+        return NULL;
+    rhi__object_id(reader, object, id, sizeof id);
+    return rhi__error("%.160s died, and its slot at 0x%" PRIx64 " was used again: %s %s "
+                      "(objat tells more)",
+                      operand, object->start, id,
+                      place == RHI_PLACE_LIVE ? "is there now" : "was there last");
+}
+
 rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const char *operand,
                                rhi_object *object)
 {
@@ -116,6 +133,7 @@ rhi_error *rhi__resolve_object(rhi_session *session, rhi_reader *reader, const c
     RHI_TRY(rhi__resolve(session, reader, operand, &address));
     if (!rhi__place_of(reader, address, &place, object))
         return rhi__error("0x%" PRIx64 " lies in the heap, but its memory cannot be read", address);
+    RHI_TRY(is_another(reader, operand, object, place));
     if (place == RHI_PLACE_LIVE)
         return NULL;
     if (object->unborn && place == RHI_PLACE_UNUSED)

@@ -14,16 +14,27 @@ bool rhi__poison_fills(rhi_reader *reader, const rhi_block *block, uint64_t slot
             rhi__refheap_member(reader, s, heap->address, RH_MC_heap_poisoning, 8) != slot);
 }
 
-bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, uint64_t *first,
-                         uint64_t *last)
+bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, rhi_written *written)
 {
-    *first = C(s, object_size);
-    *last = room;
-    while (*first < *last && bytes[*first] == (uint8_t)C(s, poison_byte))
-        ++*first;
-    while (*last > *first && bytes[*last - 1] == (uint8_t)C(s, poison_byte))
-        --*last;
-    return *first < *last;
+    *written = (rhi_written){0};
+    for (uint64_t i = C(s, object_size); i < room; i++) {
+        if (bytes[i] == (uint8_t)C(s, poison_byte))
+            continue;
+        if (written->count++ == 0)
+            written->first = i;
+        written->last = i + 1;
+    }
+    return written->count > 0;
+}
+
+void rhi__written_text(const rhi_written *written, char *text, size_t size)
+{
+    if (written->count == written->last - written->first)
+        snprintf(text, size, "%" PRIu64 " byte%s at +%" PRIu64, written->count,
+                 rhi__plural(written->count), written->first);
+    else
+        snprintf(text, size, "%" PRIu64 " bytes from +%" PRIu64 " to +%" PRIu64, written->count,
+                 written->first, written->last - 1);
 }
 
 /* The word that a read of a filled slot gives. */
@@ -44,7 +55,9 @@ static bool is_fill(const rhi_reader *reader, uint64_t word)
 void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
                          size_t size)
 {
-    uint64_t first, last, got;
+    uint64_t got;
+    rhi_written written;
+    char where[80];
     if (!object->slot_size) {
         if (is_fill(reader, address))
             snprintf(text, size,
@@ -60,12 +73,14 @@ void rhi__refheap_remark(rhi_reader *reader, uint64_t address, const rhi_object 
     const uint8_t *bytes =
         rhi__memory_view(reader->memory, object->start, block->slot_size, &scratch, &got);
     if (bytes && got == block->slot_size) {
-        if (rhi__poison_written(s, bytes, got, &first, &last))
+        if (rhi__poison_written(s, bytes, got, &written)) {
+            rhi__written_text(&written, where, sizeof where);
             snprintf(text, size,
                      "something has written to it since: of the 0x%02x that it was filled with, "
-                     "%" PRIu64 " bytes at +%" PRIu64 " are others",
-                     (unsigned)(uint8_t)C(s, poison_byte), last - first, first);
-        else
+                     "%s %s",
+                     (unsigned)(uint8_t)C(s, poison_byte), where,
+                     written.count == 1 ? "is another" : "are others");
+        } else
             snprintf(text, size, "it is filled with 0x%02x, and nothing has written to it since",
                      (unsigned)(uint8_t)C(s, poison_byte));
     }

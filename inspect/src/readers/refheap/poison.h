@@ -8,8 +8,13 @@
 
 /* Does the heap fill freed slots of this block, and (slot not 0) did it fill this one? */
 bool rhi__poison_fills(rhi_reader *reader, const rhi_block *block, uint64_t slot);
-/* Where bytes of a filled slot are others: [*first, *last) of `room` bytes; false: none are. */
-bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, uint64_t *first,
-                         uint64_t *last);
+/* Bytes of a filled slot that are others: how many, the first of them and behind the last. */
+typedef struct rhi_written {
+    uint64_t count, first, last;
+} rhi_written;
+/* Of `room` bytes; false: none are. */
+bool rhi__poison_written(const space *s, const uint8_t *bytes, uint64_t room, rhi_written *written);
+/* "2 bytes at +32", or, with others in between, "2 bytes from +32 to +60". */
+void rhi__written_text(const rhi_written *written, char *text, size_t size);
 
 #endif

@@ -192,20 +192,22 @@ static void check_free(const checker *c, const head *slot, const uint8_t *bytes)
 /* All that follows the header of a freed slot is as it was filled. */
 static void check_poison(const checker *c, const head *slot, const uint8_t *bytes)
 {
-    uint64_t first, last;
+    enum { SHOWN = 16 };
+    rhi_written written;
     rhi_object object;
-    char text[3 * 16 + 1] = "";
-    if (!rhi__poison_written(c->s, bytes, c->room, &first, &last) ||
+    char where[80], text[3 * SHOWN + 1] = "";
+    if (!rhi__poison_written(c->s, bytes, c->room, &written) ||
         !rhi__poison_fills(c->reader, c->block, slot->address))
         return;
-    for (uint64_t i = 0; i < last - first && i < 16; i++)
-        snprintf(text + 3 * i, sizeof text - 3 * i, " %02x", bytes[first + i]);
+    uint64_t length = written.last - written.first;
+    for (uint64_t i = 0; i < length && i < SHOWN; i++)
+        snprintf(text + 3 * i, sizeof text - 3 * i, " %02x", bytes[written.first + i]);
+    rhi__written_text(&written, where, sizeof where);
     decode(c, slot, bytes, &object);
     FIND(c, RHI_FOUND_WRITTEN_FREED, &object,
-         "it was filled with 0x%02x when it was freed, but %" PRIu64 " byte%s at +%" PRIu64
-         " %s written since:%s%s",
-         (unsigned)(uint8_t)C(c->s, poison_byte), last - first, rhi__plural(last - first), first,
-         last - first == 1 ? "was" : "were", text, last - first > 16 ? " …" : "");
+         "it was filled with 0x%02x when it was freed, but %s %s written since:%s%s",
+         (unsigned)(uint8_t)C(c->s, poison_byte), where, written.count == 1 ? "was" : "were", text,
+         length > SHOWN ? " …" : "");
 }
 
 /* Is a header as nearly all are: nothing can be found there? */
