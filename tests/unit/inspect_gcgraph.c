@@ -399,9 +399,9 @@ START_TEST(a_picture_names_objects_references_and_colours)
     ck_assert_has(dot, "n2 [fillcolor=\"#aecbfa\", peripheries=2, label=");
     ck_assert_has(dot, "#6\\nimmortal");
     ck_assert_has(dot,
-                  "n0 -> n1 [label=\"next\", tooltip=\"next\", labeltooltip=\"next\", penwidth=");
+                  "n0 -> n1 [label=\" next \", tooltip=\"next\", labeltooltip=\"next\", penwidth=");
     ck_assert_has(
-        dot, "n2 -> n5 [label=\"weak\", tooltip=\"weak\", labeltooltip=\"weak\", style=dashed];");
+        dot, "n2 -> n5 [label=\" weak \", tooltip=\"weak\", labeltooltip=\"weak\", style=dashed];");
     ck_assert_has(dot, "<td bgcolor=\"#aecbfa\">n&quot;\\e</td>");
     ck_assert_has(dot + strlen(dot) - 2, "}\n");
     ck_assert_has(fake_json_failure(w.t, "gcgraph", "--dot=/nonexistent/x #3"),
@@ -522,7 +522,7 @@ START_TEST(long_labels_are_cut_and_whole_in_the_tooltip)
     ck_assert_int_eq(fake_run(w.t, "gcgraph", line), RHI_ANSWERED);
     const char *dot = read_whole(path);
     ck_assert_has(dot, "label=\"nnnnnnnnnnnnnnnnnnnnnnnnnnn…#1\\ncount 1");
-    ck_assert_has(dot, "n0 -> n0 [label=\"nnnnnnnnnnnnnnnnnnnnn…\", tooltip=\"n");
+    ck_assert_has(dot, "n0 -> n0 [label=\" nnnnnnnnnnnnnnnnnnnnn… \", tooltip=\"n");
     snprintf(line, sizeof line, "tooltip=\"%s", name);
     ck_assert_has(dot, line);
     ck_assert_has(dot, "<td bgcolor=\"#aecbfa\">nnnnnnnnnnnnnnnnnnnnnnnnnnnnn…</td>");
@@ -551,7 +551,7 @@ START_TEST(the_edges_of_a_picture_are_merged_and_cut)
     json_t *json = fake_json(w.t, "gcgraph", line);
     ck_assert_int_eq(fake_integer(json, "edges_left_out"), 0);
     json_decref(json);
-    ck_assert_has(read_whole(path), "n0 -> n1 [label=\"items[0]\\nand 19999 more\",");
+    ck_assert_has(read_whole(path), "n0 -> n1 [label=\" items[0] \\n and 19999 more \",");
     for (unsigned i = 0; i < AROUND; i++)
         n[i] = new_node(&w, 2);
     for (unsigned i = 0; i < AROUND; i++)

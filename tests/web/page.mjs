@@ -243,6 +243,31 @@ async function map({ page }) {
     await arrives(page, "What keeps the memory");
 }
 
+// Words of tables that stand in two lines, and are short enough to stand in one.
+const brokenWords = page => page.locator("td").evaluateAll(cells => cells.flatMap(cell => {
+    const broken = [], texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let text; !cell.matches(".long") && (text = texts.nextNode()); )
+        for (const word of text.data.matchAll(/[\w.@#]+/g)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            if (new Set([...range.getClientRects()].map(part => part.top)).size > 1)
+                broken.push(word[0]);
+        }
+    return broken;
+}));
+
+// In a window that has no room for them.
+async function narrow({ page }) {
+    await page.setViewportSize({ width: 360, height: 600 });
+    for (const [place, title] of [["#/types", "Types"], ["#/cycles", "Cycles"], ["#/leaks", "Leaks"]]) {
+        await goTo(page, place);
+        await arrives(page, title);
+        assert.deepEqual(await brokenWords(page), [], place);
+    }
+    await page.setViewportSize({ width: 1240, height: 900 });
+}
+
 // A window of another size: what was scrolled, opened and typed stays; areas are as wide as the window.
 async function resized({ page, expected }) {
     await goTo(page, "#/types");
@@ -368,7 +393,7 @@ for (const { name, file, expected } of JSON.parse(readFileSync(cases, "utf8"))) 
     const opened = await openPage(browser, file);
     console.log(`${name}: ${expected.objects ?? "some"} objects, opened in ${(performance.now() - started).toFixed(0)} ms`);
     const { page } = opened;
-    for (const step of expected.addresses ? [forged] : [headline, warnings, leaks, cycles, types, objects, crowds, walk, map, resized, nowhere, search, measure, takePictures]) {
+    for (const step of expected.addresses ? [forged] : [headline, warnings, leaks, cycles, types, objects, crowds, walk, map, narrow, resized, nowhere, search, measure, takePictures]) {
         await step({ page, name, expected }).catch(error => {
             error.message = `${name}, ${step.name}: ${error.message}`;
             throw error;

@@ -156,7 +156,7 @@ rhi_error *rhi__database_open(rhi_database *d)
         return rhi__error_memory();
     RHI_TRY(add_tables(d));
     return rhi__database_run(d, "PRAGMA page_size=8192; PRAGMA journal_mode=OFF; "
-                                "PRAGMA synchronous=OFF; PRAGMA cache_size=-131072; "
+                                "PRAGMA synchronous=OFF; PRAGMA cache_size=-65536; "
                                 "PRAGMA application_id=0x72656668; BEGIN");
 }
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct rhi_objat answer;
 
@@ -190,6 +191,17 @@ static bool fill_bytes(rhi_memory *memory, rhi_objat_row *row, uint64_t first, u
     return got == shown;
 }
 
+/* Reads a field: what lies in the object itself is there already. */
+static bool read_field(const answer *a, uint64_t at, uint8_t width, uint8_t *bytes)
+{
+    const rhi_object *object = &a->object;
+    uint64_t offset = at - object->start;
+    if (!a->bytes || offset >= object->slot_size || width > object->slot_size - offset)
+        return rhi__memory_read(a->reader->memory, at, bytes, width) == width;
+    memcpy(bytes, a->bytes + offset, width);
+    return true;
+}
+
 static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t element,
                      rhi_objat_row *row)
 {
@@ -198,7 +210,7 @@ static bool fill_row(answer *a, const rhi_field *field, uint64_t first, uint64_t
     row->field = field;
     row->element = row->last = element;
     row->is_whole = row->is_unreadable = false;
-    if (rhi__memory_read(a->reader->memory, at, bytes, field->width) != field->width)
+    if (!read_field(a, at, field->width, bytes))
         return false;
     row->value = rhi__load(bytes, field->width);
     if (rhi__is_reference(field) && row->value)

@@ -166,11 +166,12 @@ static void draw_arrow(const drawing *d, const rhi_arrow *a, uint16_t rows)
     bool has_label = d->picture->arrow_count <= LABELS_MAX;
     fprintf(d->file, "  n%" PRIu32 " -> n%" PRIu32 " [", a->from, a->to);
     if (has_label) {
-        fprintf(d->file, "label=\"");
+        /* blanks, so that names beside each other do not touch: dot leaves no room there */
+        fprintf(d->file, "label=\" ");
         put(d->file, cut(a->name, NAME_COLUMNS, room), false);
         if (a->count > 1)
-            fprintf(d->file, "\\nand %" PRIu64 " more", a->count - 1);
-        fprintf(d->file, "\", ");
+            fprintf(d->file, " \\n and %" PRIu64 " more", a->count - 1);
+        fprintf(d->file, " \", ");
     }
     for (int where = 0; where < 1 + has_label; where++) {
         fprintf(d->file, "%s=\"", where ? "labeltooltip" : "tooltip");

@@ -5,6 +5,7 @@
 import { number } from "./words.js";
 
 const STEP = 100;
+const LONG_WORD = /\S{33}/; // may be broken; a shorter one stays whole, and a narrow window scrolls the table
 
 // columns: [{title, is_number, value(row) for sorting, show(cell, row)}]; rows come in the order in
 // which they are shown at first, by `sorted` (a column's place), largest first.
@@ -46,8 +47,11 @@ export function table(into, { caption, columns, rows, sorted = -1, step = STEP, 
         const end = Math.min(shown, order.length);
         for (let r = from; r < end; r++) {
             const line = body.append("tr");
-            for (const column of columns)
-                column.show(line.append("td").classed("number", column.is_number).classed(column.name ?? "text", true), order[r]);
+            for (const column of columns) {
+                const cell = line.append("td").classed("number", column.is_number).classed(column.name ?? "text", true);
+                column.show(cell, order[r]);
+                cell.classed("long", LONG_WORD.test(cell.node().textContent));
+            }
         }
         more.selectAll("*").remove();
         if (end === order.length)
