@@ -265,7 +265,7 @@ static bool is_method(finder *f, const piece *p)
     return false;
 }
 
-/* Does the instruction leave its first argument on top of the stack? */
+/* Does the instruction leave the code's first variable, an argument of methods, on the stack? */
 static bool loads_first(const finder *f, const py_instruction *i)
 {
     static const struct {
@@ -276,6 +276,15 @@ static bool loads_first(const finder *f, const py_instruction *i)
             i->opcode->base == loads[k].opcode)
             return i->argument == 0;
     return f->py->minor == 13 && i->opcode->base == 88 && (i->argument & 15) == 0;
+}
+
+/* Is that variable called as methods call what they are called on? A static one has none. */
+static bool is_self(finder *f, const piece *p, char name[PY_USE_NAME_SIZE])
+{
+    uint64_t names = word_at(f->py, p->code + rhi__py_code_parts(f->py)->local_names);
+    return names && word_at(f->py, names + PY_OB_SIZE) &&
+           rhi__py_text(f->py, word_at(f->py, names + TUPLE_ITEMS), name, PY_USE_NAME_SIZE) &&
+           (strcmp(name, "self") == 0 || strcmp(name, "cls") == 0);
 }
 
 /* The object that a name of globals, and attributes of modules behind it, lead to; 0: not known.
@@ -315,8 +324,10 @@ static bool is_owners(finder *f, const py_code *code, const piece *p, const py_i
     }
     if (f->globals)
         return false;
-    h->is_guess = !(before[0].opcode && loads_first(f, &before[0]) && is_method(f, p));
-    rhi__text(h->owner, sizeof h->owner, "%s", h->is_guess ? "…" : "self");
+    h->is_guess = !(before[0].opcode && loads_first(f, &before[0]) && is_self(f, p, h->owner) &&
+                    is_method(f, p));
+    if (h->is_guess)
+        rhi__text(h->owner, sizeof h->owner, "…");
     const py_type *class = rhi__py_known_type(f->py, f->class);
     return !h->is_guess || (class && is_of_module(f, p, class));
 }
