@@ -146,6 +146,10 @@ class Store:
         self.shared[key] = value
         self.names.append(key)
 
+    @staticmethod
+    def move(thing, key):
+        thing.names.insert(0, key)
+
     def take(self, key):
         self.names.remove(key)
         return self.sessions.pop(key)
@@ -337,6 +341,7 @@ def attributes():
                 ["fills", put, line_of("self.names.append(key)"), "self.names.append(…)", False],
                 ["sets", "Store.__init__()", line_of("self.names = []"), "self.names = …", False],
                 ["empties", take, line_of("self.names.remove(key)"), "self.names.remove(…)", False],
+                ["fills", "Store.move()", line_of("thing.names.insert(0, key)"), "….names.insert(…)", True],
                 ["reads", "outside()", line_of("return store.names.copy()"), "store.names.copy()", False]]}]
 
 

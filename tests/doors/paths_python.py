@@ -13,6 +13,7 @@ import collections
 import contextvars
 import functools
 import gc
+import itertools
 import json
 import sys
 import threading
@@ -246,14 +247,17 @@ try:
 except RuntimeError as failure_:
     failed = failure_
 partial = functools.partial(int, Marker())
-of_variable = Marker()
-variable = contextvars.ContextVar("variable", default=of_variable)
-unreachable = [id(of_variable)]
+variable = contextvars.ContextVar(
+    "variable", default=Marker("__import__('contextvars').Context().run(sys.modules['__main__'].variable.get)"))
+proxy = types.MappingProxyType({"key": Marker()})
+iterators = [iter([Marker()]), iter({"key": Marker()}.values()), enumerate([Marker()]), zip([Marker()]), map(id, [Marker()]),
+             reversed([Marker()]), itertools.chain([Marker()]), itertools.cycle([Marker()]), itertools.repeat(Marker()), {"key": Marker()}.items(),
+             filter(None, [Marker()]), property(Marker()), classmethod(Marker()), iter((Marker(),)), itertools.islice([Marker()], 3)]
+unreachable = []
 if sys.version_info < (3, 11):  # what a frame object has on its stack
     unreachable.extend(awaited)
 if sys.version_info >= (3, 10):  # what a tuple of annotations has, which becomes a dict when asked for
     unreachable.append(of_argument)
-del of_variable
 
 
 def inner(first, ready, stop):

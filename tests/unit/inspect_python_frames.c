@@ -1,9 +1,10 @@
-/* inspect_python_frames.c - lines and stack depths of code objects, and the roots of interpreters,
- * threads and frames, in structures of each version that are made up in fake memory. */
+/* inspect_python_frames.c - lines, stack depths and names of code objects, and the roots of
+ * interpreters, threads and frames, in structures of each version that are made up in fake memory.
+ */
 #include "base/array.h"
 #include "fake_target.h"
 #include "python_code.h"
-#include "readers/cpython/roots.h"
+#include "readers/cpython/uses.h"
 #include "target/open.h"
 
 #include <check.h>
@@ -338,8 +339,7 @@ static void make_interpreter(scene *s)
     fake_register(s->t, "fs_base", 0x7f0000001000);
 }
 
-/* Opens memory, types and roots, once all was written. */
-static void open_roots(scene *s)
+static void open_types(scene *s)
 {
     scene_open(s);
     s->reader = calloc(1, sizeof *s->reader);
@@ -348,16 +348,127 @@ static void open_roots(scene *s)
     ck_assert(rhi__array_reserve(&s->reader->heaps, 1));
     s->reader->heaps.items[s->reader->heaps.count++] =
         (rhi_heap_info){.name = "python", .phase = "idle"};
+    ck_assert_ptr_null(rhi__py_types_open(&s->py));
+}
+
+/* Opens memory, types and roots, once all was written. */
+static void open_roots(scene *s)
+{
     py_interpreter interpreter = {.address = INTERPRETER, .gc = INTERPRETER + s->py.at->gc};
     s->py.interpreters.items = &interpreter;
     s->py.interpreters.count = 1;
-    ck_assert_ptr_null(rhi__py_types_open(&s->py));
+    open_types(s);
     rhi__py_type_at(&s->py, s->list_type);
     ck_assert_ptr_null(rhi__py_roots_open(&s->py));
     s->py.interpreters.items = NULL;
     s->py.interpreters.count = 0;
     rhi__sort_own(s->reader);
 }
+
+/* ---- names of variables in code ------------------------------------------------------------- */
+
+typedef struct names_scene {
+    scene s;
+    py_opcode opcodes[256];
+    uint8_t roles[256], bytes[512];
+    py_code code;
+} names_scene;
+
+static names_scene *names_open(int version)
+{
+    static const char *const names[] = {"cache", "setdefault", "append", "table", "g", "get"};
+    enum { COUNT = sizeof names / sizeof *names };
+    names_scene *n = calloc(1, sizeof *n);
+    n->s = scene_new(&python_f[version]);
+    make_types(&n->s);
+    uint64_t tuple = add_object(&n->s, 0, 24 + 8 * COUNT);
+    put(&n->s, tuple + PY_OB_SIZE, COUNT);
+    for (unsigned i = 0; i < COUNT; i++)
+        put(&n->s, tuple + 24 + 8 * i, add_str(&n->s, names[i]));
+    py_interpreter interpreter = {.address = 0};
+    n->s.py.interpreters.items = &interpreter;
+    open_types(&n->s);
+    rhi__py_type_at(&n->s.py, n->s.str_type);
+    n->s.py.interpreters.items = NULL;
+    rhi__py_opcodes(&n->s.py, n->opcodes);
+    rhi__py_roles(&n->s.py, n->roles);
+    memcpy(n->bytes, python_g[version].code, python_g[version].size);
+    n->code = (py_code){.py = &n->s.py,
+                        .opcodes = n->opcodes,
+                        .roles = n->roles,
+                        .bytes = n->bytes,
+                        .units = python_g[version].size / 2,
+                        .names = tuple,
+                        .name_count = COUNT};
+    return n;
+}
+
+static void names_free(names_scene *n)
+{
+    scene_free(&n->s);
+    free(n);
+}
+
+/* What becomes of each global in the code, a line each; false: it is not decoded to its end. */
+static bool write_fates(const names_scene *n, char *text, size_t size)
+{
+    py_instruction i;
+    uint64_t unit = 0, steps = 100000;
+    char name[PY_USE_NAME_SIZE];
+    text[0] = '\0';
+    for (; unit < n->code.units && rhi__py_instruction(&n->code, unit, &i); unit = i.next)
+        if (i.role == PY_LOAD_GLOBAL &&
+            rhi__py_name_text(&n->code, rhi__py_name_of(&n->code, &i), name)) {
+            py_fate fate = rhi__py_fate(&n->code, &i, name, true, &steps);
+            size_t used = strlen(text);
+            snprintf(text + used, size - used, "%u %s\n", fate.kind, fate.text);
+        }
+    return unit >= n->code.units;
+}
+
+START_TEST(what_becomes_of_a_global_is_told_in_each_version)
+{
+    names_scene *n = names_open(_i);
+    char text[4096], wanted[512];
+    snprintf(wanted, sizeof wanted,
+             "%u cache[…] = …\n%u cache.setdefault(…)\n%u table[…] += …\n%u g(…)\n%u cache\n"
+             "%u del cache[…]\n%u cache.get(…)\n%u cache\n",
+             RHI_USE_FILLS, RHI_USE_FILLS, RHI_USE_FILLS, RHI_USE_READS, RHI_USE_PASSES,
+             RHI_USE_EMPTIES, RHI_USE_READS, RHI_USE_PASSES);
+    ck_assert(write_fates(n, text, sizeof text));
+    ck_assert_str_eq(text, wanted);
+    names_free(n);
+}
+END_TEST
+
+START_TEST(each_instruction_with_a_role_is_known)
+{
+    names_scene *n = names_open(_i);
+    for (unsigned i = 0; i < 256; i++) {
+        bool is_known = n->opcodes[i].flow != PY_UNKNOWN;
+        if (_i > 0) /* 3.9 has the table of 3.10 */
+            ck_assert(n->roles[i] == PY_NO_ROLE || is_known);
+        ck_assert(n->roles[i] == PY_NO_ROLE || !is_known || n->opcodes[i].base == i);
+    }
+    names_free(n);
+}
+END_TEST
+
+START_TEST(code_that_makes_no_sense_comes_to_an_end)
+{
+    names_scene *n = names_open(_i);
+    char text[1 << 16];
+    uint64_t all = n->code.units;
+    for (n->code.units = 0; n->code.units < all; n->code.units++)
+        write_fates(n, text, sizeof text);
+    for (unsigned seed = 0; seed < 2000; seed++) {
+        for (uint64_t i = seed % 5 == 0 ? 0 : seed % 37; i < 2 * all; i += 1 + seed % 5)
+            n->bytes[i] = (uint8_t)((seed * 2654435761u + i * 40503u) >> 7 ^ i * seed);
+        write_fates(n, text, sizeof text);
+    }
+    names_free(n);
+}
+END_TEST
 
 /* The name of the root in that slot; "": none. Fails if there are two. */
 static const char *root_at(const scene *s, uint64_t slot)
@@ -837,6 +948,9 @@ int main(void)
     EACH(a_table_that_is_cut_or_absent_gives_no_wrong_line);
     EACH(the_stack_is_as_deep_as_python_says_before_each_instruction);
     EACH(of_code_that_makes_no_sense_no_depth_is_said);
+    EACH(what_becomes_of_a_global_is_told_in_each_version);
+    EACH(each_instruction_with_a_role_is_known);
+    EACH(code_that_makes_no_sense_comes_to_an_end);
     NEWER(what_frames_own_are_roots_with_names_and_nothing_else_is);
     NEWER(words_of_a_frame_that_is_just_being_entered_stay_words);
     NEWER(what_a_running_instruction_takes_is_guessed);

@@ -240,6 +240,29 @@ static bool referent(writer *w, uint64_t value)
                    w->text, value);
 }
 
+/* Proxies, views and iterators of CPython's own: their words are told to the collector, all of
+ * them. Of other types that is not known. */
+static bool is_view(const writer *w, const py_type *type)
+{
+    static const char names[] = " mappingproxy dict_keys dict_values dict_items enumerate zip map "
+                                "filter reversed classmethod staticmethod ";
+    char word[RHI_NAME_SIZE + 2];
+    const char *name = rhi__plain_type_name(w->py->reader, py_type_number(w->py, type)),
+               *qualified = w->py->reader->types.items[py_type_number(w->py, type)].qualified;
+    size_t length = strlen(name), end = strlen("iterator");
+    snprintf(word, sizeof word, " %s ", name);
+    if (strncmp(qualified, "itertools.", strlen("itertools.")) == 0)
+        return rhi__py_is_made_in_c(w->py, type);
+    return rhi__py_is_own_type(w->py, type) &&
+           (strstr(names, word) || (length >= end && strcmp(name + length - end, "iterator") == 0));
+}
+
+static bool own_word(writer *w, const py_type *type, uint64_t value)
+{
+    return type->flags & PY_FLAG_GC && type->layout == PY_OWN_WORDS && is_view(w, type) &&
+           referent(w, value);
+}
+
 /* Does the program's class say something else of the name? */
 static bool is_hidden(const writer *w, const py_type *class, const char *name)
 {
@@ -279,6 +302,8 @@ static bool member(writer *w, const py_type *type, const rhi_way_step *step)
     for (size_t i = 0; i < sizeof visible / sizeof *visible && !is_hidden(w, type, name); i++)
         if (visible[i].layout == type->layout && strstr(visible[i].names, word))
             return rewrite(w, "%s.%s", w->text, name);
+    if (type->layout == PY_CONTEXT_VAR && strcmp(name, "default") == 0)
+        return rewrite(w, "__import__('contextvars').Context().run(%s.get)", w->text);
     if (is_task && strcmp(name, "name") == 0 && !is_hidden(w, type, "get_name"))
         return rewrite(w, "%s.get_name()", w->text);
     bool is_cache = type->layout == PY_LRU_CACHE && strcmp(name, "cache") == 0;
@@ -338,8 +363,9 @@ static bool labelled(writer *w, const rhi_way_step *step, const py_type *type, e
     case PY_LABEL_ATTRIBUTE:
     case PY_LABEL_INNER_ATTRIBUTE:
         return attribute(w, step->object.address, step->element, step->value);
-    case PY_LABEL_MEMBER:
     case PY_LABEL_WORD:
+        return declared(w, type, step) || own_word(w, type, step->value);
+    case PY_LABEL_MEMBER:
     case PY_LABEL_HIDDEN_WORD:
         return declared(w, type, step);
     case PY_LABEL_STATE:

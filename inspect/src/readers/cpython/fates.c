@@ -325,16 +325,11 @@ static void operation(walk *w, const py_instruction *i)
 
 /* ---- instructions --------------------------------------------------------------------------- */
 
-static void take_role(walk *w, const py_instruction *i)
+/* Those that take values and leave others, whatever they are. */
+static void take_values(walk *w, const py_instruction *i)
 {
     int64_t effect = rhi__py_effect(i->opcode, i->argument, i->role == PY_LOOPS);
-    uint8_t mark;
     switch ((enum py_role)i->role) {
-    case PY_PUSHES:
-    case PY_LOAD_GLOBAL:
-    case PY_LOAD_NAME:
-        push_many(w, effect, OTHER);
-        break;
     case PY_REPLACES:
         say_read(w, pop_many(w, 1 - effect));
         push(w, OTHER);
@@ -344,13 +339,51 @@ static void take_role(walk *w, const py_instruction *i)
         push(w, OTHER);
         break;
     case PY_KEEPS:
-        mark = pop_many(w, i->opcode->flow == PY_ENDS ? 1 : -effect);
-        say_passed(w, mark);
+        say_passed(w, pop_many(w, i->opcode->flow == PY_ENDS ? 1 : -effect));
         break;
-    case PY_LOOPS:
+    case PY_STORE_GLOBAL:
+    case PY_STORE_NAME:
+        say_passed(w, pop(w));
+        break;
+    default: /* it pushes, pops, or goes round; or takes none */
         say_read(w, pop_many(w, -effect));
         push_many(w, effect, OTHER);
-        break;
+    }
+}
+
+/* Those that move values. False: it is none. */
+static bool move(walk *w, const py_instruction *i)
+{
+    switch ((enum py_role)i->role) {
+    case PY_COPY:
+        push(w, at_depth(w, i->argument));
+        return true;
+    case PY_SWAP:
+        swap(w, i->argument);
+        return true;
+    case PY_DUP_TOP:
+        push(w, at_depth(w, 1));
+        return true;
+    case PY_DUP_TOP_TWO:
+        push(w, at_depth(w, 2));
+        push(w, at_depth(w, 2));
+        return true;
+    case PY_ROT_TWO:
+    case PY_ROT_THREE:
+    case PY_ROT_FOUR:
+        rotate(w, 2 + (unsigned)(i->role - PY_ROT_TWO));
+        return true;
+    case PY_ROT_N:
+        rotate(w, i->argument);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void take_role(walk *w, const py_instruction *i)
+{
+    switch ((enum py_role)i->role) {
     case PY_LOAD_ATTR:
     case PY_LOAD_METHOD:
     case PY_STORE_ATTR:
@@ -373,38 +406,9 @@ static void take_role(walk *w, const py_instruction *i)
     case PY_CALL_EX:
         call(w, i);
         break;
-    case PY_STORE_GLOBAL:
-    case PY_STORE_NAME:
-        say_passed(w, pop(w));
-        break;
-    case PY_COPY:
-        push(w, at_depth(w, i->argument));
-        break;
-    case PY_SWAP:
-        swap(w, i->argument);
-        break;
-    case PY_DUP_TOP:
-        push(w, at_depth(w, 1));
-        break;
-    case PY_DUP_TOP_TWO:
-        push(w, at_depth(w, 2));
-        push(w, at_depth(w, 2));
-        break;
-    case PY_ROT_TWO:
-    case PY_ROT_THREE:
-    case PY_ROT_FOUR:
-        rotate(w, 2 + (unsigned)(i->role - PY_ROT_TWO));
-        break;
-    case PY_ROT_N:
-        rotate(w, i->argument);
-        break;
-    case PY_DELETE_GLOBAL:
-    case PY_DELETE_NAME:
-    case PY_NO_ROLE:
-        break;
-    case PY_POPS:
-        say_read(w, pop_many(w, -effect));
-        break;
+    default:
+        if (!move(w, i))
+            take_values(w, i);
     }
 }
 

@@ -22,7 +22,7 @@ enum {
     NAMES_MAX = 1 << 16,
     CONSTANTS_MAX = 1 << 20,
     HITS_MAX = 256,      /* in one piece of code */
-    STEPS_MAX = 1 << 24, /* of instructions that are followed, in one answer */
+    STEPS_MAX = 1 << 24, /* instructions that are followed, entries that are compared */
     POLL_EVERY = 256,
     OPTIMIZED = 1 /* a flag of code: its names are no entries of a dict */
 };
@@ -48,7 +48,7 @@ typedef struct finder {
     uint64_t owner;   /* the module; or the object that has the attribute */
     uint64_t class;   /* of an attribute */
     bool is_container;
-    uint64_t steps;
+    uint64_t steps; /* that are left of STEPS_MAX */
     rhi_map seen;
     struct {
         piece *items;
@@ -181,6 +181,33 @@ bool rhi__py_variable(rhi_reader *reader, const rhi_variable_slot *slot, char na
     return understand(&f, reader, slot, name);
 }
 
+/* ---- dicts ---------------------------------------------------------------------------------- */
+
+typedef struct lookup {
+    finder *f;
+    uint64_t key, value;
+    const char *text; /* NULL: the key is this very object, as names in code are */
+} lookup;
+
+static bool match_entry(void *context, const py_entry *entry)
+{
+    lookup *l = context;
+    bool is_it = l->text ? rhi__py_is_text(l->f->py, entry->key, l->text) : entry->key == l->key;
+    if (is_it)
+        l->value = entry->value;
+    l->f->steps -= l->f->steps > 0;
+    return !is_it && l->f->steps > 0;
+}
+
+/* What a dict has under the key, or the text; 0: nothing. */
+static uint64_t look_up(finder *f, uint64_t dict, uint64_t key, const char *text)
+{
+    lookup l = {.f = f, .key = key, .text = text};
+    if (dict && f->steps > 0)
+        rhi__py_each_entry(f->py, dict, match_entry, &l);
+    return l.value;
+}
+
 /* ---- what leads to an attribute ------------------------------------------------------------- */
 
 /* "Store.put", of the code or the function that has it. False: not known. */
@@ -204,10 +231,17 @@ static bool qualified_name(py_runtime *py, const piece *p, char *text, size_t si
 
 static bool same_text(py_runtime *py, uint64_t left, uint64_t right)
 {
-    char text[RHI_NAME_SIZE];
+    char text[256];
     return left && right &&
            (left == right ||
             (rhi__py_text(py, left, text, sizeof text) && rhi__py_is_text(py, right, text)));
+}
+
+/* Has the class the module's name whose globals these are? */
+static bool is_of_module(finder *f, const piece *p, const py_type *class)
+{
+    return same_text(f->py, look_up(f, p->globals, 0, "__name__"),
+                     look_up(f, class->dict, 0, "__module__"));
 }
 
 /* Is it a method of the attribute's class, or of one of its bases? By module and name: what wraps
@@ -225,15 +259,13 @@ static bool is_method(finder *f, const piece *p)
         if (type && type->is_heap_type &&
             rhi__py_text(f->py, word_at(f->py, class + f->py->at->ht_qualname), class_name,
                          sizeof class_name) &&
-            strcmp(class_name, name) == 0 &&
-            same_text(f->py, rhi__py_dict_get(f->py, p->globals, "__name__"),
-                      rhi__py_dict_get(f->py, type->dict, "__module__")))
+            strcmp(class_name, name) == 0 && is_of_module(f, p, type))
             return true;
     }
     return false;
 }
 
-/* Does the instruction leave its first argument on top of the stack? */
+/* Does the instruction leave the code's first variable, an argument of methods, on the stack? */
 static bool loads_first(const finder *f, const py_instruction *i)
 {
     static const struct {
@@ -246,22 +278,31 @@ static bool loads_first(const finder *f, const py_instruction *i)
     return f->py->minor == 13 && i->opcode->base == 88 && (i->argument & 15) == 0;
 }
 
+/* Is that variable called as methods call what they are called on? A static one has none. */
+static bool is_self(finder *f, const piece *p, char name[PY_USE_NAME_SIZE])
+{
+    uint64_t names = word_at(f->py, p->code + rhi__py_code_parts(f->py)->local_names);
+    return names && word_at(f->py, names + PY_OB_SIZE) &&
+           rhi__py_text(f->py, word_at(f->py, names + TUPLE_ITEMS), name, PY_USE_NAME_SIZE) &&
+           (strcmp(name, "self") == 0 || strcmp(name, "cls") == 0);
+}
+
 /* The object that a name of globals, and attributes of modules behind it, lead to; 0: not known.
  * before[0] is the last instruction. */
 static uint64_t object_before(finder *f, const py_code *code, const piece *p,
                               const py_instruction *before, unsigned count)
 {
-    char name[PY_USE_NAME_SIZE];
-    if (count == 0 || !before[0].opcode ||
-        !rhi__py_name_text(code, rhi__py_name_of(code, &before[0]), name))
+    uint32_t number = count && before[0].opcode ? rhi__py_name_of(code, &before[0]) : UINT32_MAX;
+    if (number == UINT32_MAX)
         return 0;
+    uint64_t name = word_at(f->py, code->names + TUPLE_ITEMS + 8 * (uint64_t)number);
     if (before[0].role == PY_LOAD_GLOBAL || (before[0].role == PY_LOAD_NAME && p->scope == MODULE))
-        return rhi__py_dict_get(f->py, p->globals, name);
+        return look_up(f, p->globals, name, NULL);
     if (before[0].role != PY_LOAD_ATTR)
         return 0;
     uint64_t module = object_before(f, code, p, before + 1, count - 1);
     return is_layout(f->py, module, PY_MODULE)
-               ? rhi__py_dict_get(f->py, word_at(f->py, module + MODULE_DICT), name)
+               ? look_up(f, word_at(f->py, module + MODULE_DICT), name, NULL)
                : 0;
 }
 
@@ -283,11 +324,12 @@ static bool is_owners(finder *f, const py_code *code, const piece *p, const py_i
     }
     if (f->globals)
         return false;
-    h->is_guess = !(before[0].opcode && loads_first(f, &before[0]) && is_method(f, p));
-    rhi__text(h->owner, sizeof h->owner, "%s", h->is_guess ? "…" : "self");
+    h->is_guess = !(before[0].opcode && loads_first(f, &before[0]) && is_self(f, p, h->owner) &&
+                    is_method(f, p));
+    if (h->is_guess)
+        rhi__text(h->owner, sizeof h->owner, "…");
     const py_type *class = rhi__py_known_type(f->py, f->class);
-    return !h->is_guess || same_text(f->py, rhi__py_dict_get(f->py, p->globals, "__name__"),
-                                     rhi__py_dict_get(f->py, class->dict, "__module__"));
+    return !h->is_guess || (class && is_of_module(f, p, class));
 }
 
 /* ---- a piece of code ------------------------------------------------------------------------ */
@@ -420,7 +462,8 @@ static rhi_error *look_in(finder *f, const piece *p)
         return NULL;
     hit *hits = malloc(HITS_MAX * sizeof *hits);
     unsigned count = 0;
-    code.bytes = rhi__py_instructions(f->py, p->code, &scratch, &size);
+    if (rhi__take_room(f->reader, 2)) /* else what is read would not be bounded */
+        code.bytes = rhi__py_instructions(f->py, p->code, &scratch, &size);
     code.units = size / 2;
     if (!hits)
         error = rhi__error_memory();
@@ -459,11 +502,11 @@ static rhi_error *add_piece(finder *f, const piece *p)
 }
 
 /* Is that the file of the module whose globals these are? */
-static bool is_own_file(py_runtime *py, const piece *p)
+static bool is_own_file(finder *f, const piece *p)
 {
-    uint64_t file = rhi__py_dict_get(py, p->globals, "__file__"),
-             own = word_at(py, p->code + rhi__py_code_parts(py)->filename);
-    return same_text(py, file, own);
+    uint64_t file = look_up(f, p->globals, 0, "__file__"),
+             own = word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename);
+    return same_text(f->py, file, own);
 }
 
 /* What a function runs, or a frame of 3.9 and 3.10. */
@@ -484,7 +527,7 @@ static rhi_error *add_function(finder *f, uint64_t object)
     if (!is_optimized(py, p.code)) {
         uint64_t name = word_at(py, p.code + rhi__py_code_parts(py)->name);
         p.scope = name && rhi__py_is_text(py, name, "<module>") ? MODULE : CLASS;
-        p.is_guess = p.scope == MODULE && !is_own_file(py, &p);
+        p.is_guess = p.scope == MODULE && !is_own_file(f, &p);
     }
     return add_piece(f, &p);
 }
@@ -539,6 +582,9 @@ rhi_error *rhi__py_uses(rhi_reader *reader, const uint64_t *objects, uint64_t co
     rhi__py_opcodes(f.py, f.opcodes);
     rhi__py_roles(f.py, f.roles);
     rhi_error *error = look_through(&f, objects, count);
+    if (f.steps == 0)
+        rhi__question_problem(reader, "the code that names %s is too much: some is left out",
+                              shown);
     rhi__map_free(&f.seen);
     free(f.work.items);
     return error;
