@@ -136,6 +136,15 @@ START_TEST(a_type_that_nobody_made_ready_is_one_and_a_table_of_pointers_is_not)
             put(&s, (i ? derived : unready) + 32, 24);
         }
         put(&s, derived + 256, s.p.object); /* and yet not ready */
+        uint64_t several = object(&s, s.data + 0x1000, s.p.type, 5),
+                 just_now = object(&s, s.data + 0x1400, s.p.type, 5);
+        for (unsigned i = 0; i < 2; i++) {
+            put(&s, (i ? just_now : several) + 24, s.data);
+            put(&s, (i ? just_now : several) + 32, 24);
+        }
+        put(&s, just_now + 168, 1 << 13); /* a thread makes it ready */
+        put(&s, just_now + 256, s.p.object);
+        MUST(is_object(&s, several) && is_object(&s, just_now));
         MUST(!is_object(&s, pointers));
         MUST(is_object(&s, unready) && !is_object(&s, derived));
         MUST(is_object(&s, small) == has_static_count(&s)); /* of that type */

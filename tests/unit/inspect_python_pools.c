@@ -100,6 +100,22 @@ START_TEST(what_is_kept_for_reuse_owns_a_type_that_was_made)
 }
 END_TEST
 
+/* C code that took memory leaves the first words as they were where it does not fill it. */
+START_TEST(a_text_without_counts_is_memory_in_use)
+{
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t pool = new_pool(&s, 1, 96, 2);
+    put_object(&s, block_of(&s, pool, 0), s.text, 0);
+    put_object(&s, block_of(&s, pool, 1), s.text, 0);
+    free_block(&s, pool, 1);
+    const rhi_block *block = open_pool(&s, pool);
+    must_be(block, "r-");
+    ck_assert_int_eq(decode(&s, block, 0).state, RHI_UNUSED);
+    ck_assert_int_eq(decode(&s, block, 1).state, RHI_FREED);
+    scene_free(&s);
+}
+END_TEST
+
 /* A dict's table of the smallest size, of str alone where there is such a kind. */
 static void put_table(scene *s, uint64_t at, uint64_t count, uint64_t usable, uint64_t used)
 {
@@ -345,6 +361,7 @@ END_TEST
 UNIT_MAIN_EACH("inspect_python_pools", VERSIONS, blocks_hold_objects_raw_memory_or_what_was_freed,
                what_no_neighbour_in_the_collectors_lists_knows_is_no_object,
                what_is_kept_for_reuse_owns_a_type_that_was_made,
+               a_text_without_counts_is_memory_in_use,
                a_table_that_is_kept_for_the_next_dict_holds_nothing,
                an_address_reads_no_more_than_its_pool, headers_of_live_objects_come_in_order,
                free_lists_that_make_no_sense_are_damage, one_pool_may_be_in_motion_and_no_more,

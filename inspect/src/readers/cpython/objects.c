@@ -319,6 +319,13 @@ bool rhi__py_object_in(py_runtime *py, uint64_t start, const uint8_t *bytes, uin
     return any;
 }
 
+/* May an object with no counts be in a block that was not given back? Numbers and texts are never
+ * kept for reuse: what looks so is left in memory that is used for something else. */
+static bool may_be_kept(const py_type *type)
+{
+    return !(type->flags & (PY_FLAG_LONG | PY_FLAG_STR | PY_FLAG_BYTES));
+}
+
 bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint64_t room,
                         bool is_free, py_found *found)
 {
@@ -327,7 +334,7 @@ bool rhi__py_was_object(py_runtime *py, const uint8_t *bytes, uint64_t got, uint
         if (rhi__load64(bytes + prefix) != 0 && !(is_free && prefix == 0))
             continue;
         const py_type *type = rhi__py_type_at(py, rhi__load64(bytes + prefix + PY_OB_TYPE));
-        if (!type || type->prefix != prefix ||
+        if (!type || type->prefix != prefix || (!is_free && !may_be_kept(type)) ||
             (has_own_size(py, type) ? prefix + type->basicsize > round_up(room, 16)
                                     : !fits(py, type, prefix + type->basicsize, room, PY_FILLS)))
             continue;

@@ -106,6 +106,7 @@ enum {
     PY_FLAG_MANAGED_DICT = 1 << 4,
     PY_FLAG_HEAPTYPE = 1 << 9,
     PY_FLAG_READY = 1 << 12,
+    PY_FLAG_READYING = 1 << 13, /* a thread makes it ready just now */
     PY_FLAG_GC = 1 << 14,
     PY_FLAG_LONG = 1 << 24,
     PY_FLAG_LIST = 1 << 25,

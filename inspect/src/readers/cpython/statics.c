@@ -131,6 +131,14 @@ static bool is_wanted(const search *s, uint64_t start, uint64_t end)
     return !s->wanted || s->wanted - start < end - start;
 }
 
+/* True and False do not have the digit that their type promises. They are there before any module
+ * names them: their type is known as the one below int that CPython itself has in its data. */
+static bool is_bool(const py_runtime *py, const py_type *type)
+{
+    const py_type *base = rhi__py_known_type(py, type->base);
+    return base && base->flags & PY_FLAG_LONG && rhi__py_is_own_type(py, type);
+}
+
 /* The bytes of the object that begins `at` bytes from the view's start, without its prefix; 0:
  * none does. *is_guess: this is so only if something leads to it. */
 static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix, bool *is_guess)
@@ -169,8 +177,7 @@ static uint64_t object_at(search *s, const view *v, uint64_t at, uint8_t *prefix
         found.prefix != type->prefix)
         return 0;
     found.size -= found.prefix;
-    /* True and False do not have the digit that their type promises */
-    return is_singleton(s, address) && found.size > type->basicsize ? type->basicsize : found.size;
+    return is_bool(py, type) && found.size > type->basicsize ? type->basicsize : found.size;
 }
 
 static rhi_error *add(search *s, uint64_t start, uint64_t end, uint8_t prefix)

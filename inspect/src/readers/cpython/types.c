@@ -178,10 +178,11 @@ static uint32_t flags_of(const uint8_t *head)
     return rhi__load32(head + PY_TP_FLAGS);
 }
 
-/* A static type that nobody made ready, since its objects come from C alone: it has no base yet. */
+/* A static type that nobody made ready, since its objects come from C alone, or since Python begins
+ * just now, as classmethod in 3.9: it has no base yet. */
 static bool is_unready(const uint8_t *head)
 {
-    return rhi__load64(head) == 1 && rhi__load64(head + PY_OB_SIZE) == 0 &&
+    return rhi__load64(head) - 1 < INT32_MAX && rhi__load64(head + PY_OB_SIZE) == 0 &&
            rhi__load64(head + PY_TP_NAME) && !rhi__load64(head + PY_TP_DICT) &&
            !rhi__load64(head + PY_TP_BASE) && !rhi__load64(head + PY_TP_BASES) &&
            !rhi__load64(head + PY_TP_MRO) && !(flags_of(head) & PY_FLAG_HEAPTYPE);
@@ -191,8 +192,8 @@ static bool has_shape(const uint8_t *head)
 {
     uint64_t basicsize = rhi__load64(head + PY_TP_BASICSIZE),
              itemsize = rhi__load64(head + PY_TP_ITEMSIZE);
-    return ((flags_of(head) & PY_FLAG_READY) || is_unready(head)) && basicsize >= PY_OB_SIZE &&
-           basicsize < BASICSIZE_MAX && itemsize < BASICSIZE_MAX;
+    return ((flags_of(head) & (PY_FLAG_READY | PY_FLAG_READYING)) || is_unready(head)) &&
+           basicsize >= PY_OB_SIZE && basicsize < BASICSIZE_MAX && itemsize < BASICSIZE_MAX;
 }
 
 /* Types are written to, by their counts: most words that are none need no read, which a debugger
