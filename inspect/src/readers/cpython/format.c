@@ -150,6 +150,16 @@ static void python_close(rhi_reader *reader)
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
+static bool each_frozen(rhi_reader *reader, void (*visit)(void *context, uint64_t address),
+                        void *context)
+{
+    py_runtimes *runtimes = rhi__format_state(reader, &rhi__format_python);
+    bool is_whole = true;
+    for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++)
+        is_whole &= rhi__py_each_frozen(runtimes->items.items[i], visit, context);
+    return is_whole;
+}
+
 const rhi_format rhi__format_python = {
     .name = "python",
     .example = "Session@0x7f…",
@@ -180,7 +190,7 @@ const rhi_format rhi__format_python = {
     .may_hold = rhi__py_may_hold,
     .in_motion = rhi__py_in_motion,
     .hides = rhi__py_hides,
-    .each_frozen = rhi__py_each_frozen,
+    .each_frozen = each_frozen,
     .check = rhi__py_check,
     .words = rhi__py_words,
     .scope = rhi__py_scope,

@@ -377,7 +377,7 @@ void rhi__py_find_traversal(py_runtime *py, py_type *type, const char *name);
 void rhi__py_note_traversal(py_runtime *py, const py_type *type, const char *name);
 /* See rhi_format. */
 bool rhi__py_hides(rhi_reader *reader, const rhi_object *object, const uint8_t *bytes);
-bool rhi__py_each_frozen(rhi_reader *reader, void (*visit)(void *context, uint64_t address),
+bool rhi__py_each_frozen(py_runtime *py, void (*visit)(void *context, uint64_t address),
                          void *context);
 
 /* ---- known_types.c -------------------------------------------------------------------------- */

@@ -7,7 +7,7 @@
  * Invariant: a type that is not opaque has no references but its slots, and the collector is told
  * of each of them, but for those that are unseen. */
 #include "base/cycle_guard.h"
-#include "readers/cpython/format.h"
+#include "readers/cpython/python.h"
 #include "readers/cpython/views.h"
 #include "target/window.h"
 
@@ -183,16 +183,12 @@ static bool each_on_list(py_runtime *py, uint64_t head,
     return is_whole;
 }
 
-bool rhi__py_each_frozen(rhi_reader *reader, void (*visit)(void *context, uint64_t address),
+bool rhi__py_each_frozen(py_runtime *py, void (*visit)(void *context, uint64_t address),
                          void *context)
 {
-    py_runtimes *runtimes = rhi__format_state(reader, &rhi__format_python);
     bool is_whole = true;
-    for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++) {
-        py_runtime *py = runtimes->items.items[i];
-        for (uint64_t j = 0; j < py->interpreters.count; j++)
-            is_whole &= each_on_list(
-                py, rhi__py_list_head(&py->interpreters.items[j], PY_GC_LISTS - 1), visit, context);
-    }
+    for (uint64_t i = 0; i < py->interpreters.count; i++)
+        is_whole &= each_on_list(py, rhi__py_list_head(&py->interpreters.items[i], PY_GC_LISTS - 1),
+                                 visit, context);
     return is_whole;
 }
