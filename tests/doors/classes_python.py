@@ -12,11 +12,10 @@ hold more than is seen, and what is frozen. Invariant: the collector is off.
 """
 
 import cProfile
-import ctypes
 import functools
 import gc
 import io
-import multiprocessing
+import multiprocessing.sharedctypes
 import os
 import pickle
 import queue
@@ -120,6 +119,9 @@ def make_in_arrays():
     full.queue = queue.SimpleQueue()
     for _ in range(8):
         full.queue.put([full])
+
+
+ctypes = multiprocessing.sharedctypes.ctypes  # whose objects are asked about
 
 
 class Pair(ctypes.Structure):

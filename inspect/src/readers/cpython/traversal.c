@@ -7,7 +7,6 @@
  * Invariant: a type that is not opaque has no references but its slots, and the collector is told
  * of each of them, but for those that are unseen. */
 #include "base/cycle_guard.h"
-#include "readers/cpython/format.h"
 #include "readers/cpython/views.h"
 #include "target/window.h"
 
@@ -186,13 +185,16 @@ static bool each_on_list(py_runtime *py, uint64_t head,
 bool rhi__py_each_frozen(rhi_reader *reader, void (*visit)(void *context, uint64_t address),
                          void *context)
 {
-    py_runtimes *runtimes = rhi__format_state(reader, &rhi__format_python);
+    const rhi_heap_info *heaps = reader->heaps.items;
+    const py_runtime *last = NULL;
     bool is_whole = true;
-    for (uint64_t i = 0; runtimes && i < runtimes->items.count; i++) {
-        py_runtime *py = runtimes->items.items[i];
-        for (uint64_t j = 0; j < py->interpreters.count; j++)
+    for (uint64_t i = 0; i < reader->heaps.count; i++) {
+        py_runtime *py =
+            heaps[i].format->each_frozen == rhi__py_each_frozen ? heaps[i].state : NULL;
+        for (uint64_t j = 0; py && py != last && j < py->interpreters.count; j++)
             is_whole &= each_on_list(
                 py, rhi__py_list_head(&py->interpreters.items[j], PY_GC_LISTS - 1), visit, context);
+        last = py ? py : last;
     }
     return is_whole;
 }
