@@ -17,9 +17,9 @@ typedef struct scene {
     char folder[32], files[FILES][48];
 } scene;
 
-static scene scene_without(int layout, const char *omit)
+static scene scene_of(world w)
 {
-    scene s = {.w = world_without(layout, omit), .folder = "/tmp/refheap-diff-XXXXXX"};
+    scene s = {.w = w, .folder = "/tmp/refheap-diff-XXXXXX"};
     ck_assert_ptr_nonnull(mkdtemp(s.folder));
     for (unsigned i = 0; i < FILES; i++)
         snprintf(s.files[i], sizeof s.files[i], "%s/%u", s.folder, i);
@@ -27,6 +27,11 @@ static scene scene_without(int layout, const char *omit)
     for (unsigned i = 0; i < 6; i++) /* node#1 … node#4, leaf#5, leaf#6 */
         s.objects[i] = fake_new(s.w.heap, i < 4 ? s.w.node : s.leaf, 1, 0);
     return s;
+}
+
+static scene scene_without(int layout, const char *omit)
+{
+    return scene_of(world_without(layout, omit));
 }
 
 static scene scene_new(int layout)
@@ -328,6 +333,62 @@ START_TEST(heaps_that_come_and_go_tell_the_order)
 }
 END_TEST
 
+/* With as many destroyed in both it was made in between, whatever became of objects elsewhere. */
+START_TEST(a_heap_that_only_one_moment_has_tells_the_order)
+{
+    scene s = scene_new(_i);
+    save(&s, 0);
+    fake_heap *other = fake_heap_new(s.w.space, 2, "other");
+    fake_new(other, s.leaf, 1, 0);
+    save(&s, 1);
+    check_order(&s, 0, 1);
+    fake_put(s.w.t, s.w.heap->address + s.w.space->c[RH_MC_heap_number], 3, 8); /* damaged */
+    save(&s, 2);
+    json_t *json = diff_files(&s, 1, 2);
+    ck_assert_has(fake_string(json, "incomplete_because.0"), "counters of heaps contradict");
+    json_decref(json);
+    fake_heap_free(other);
+    scene_free(&s);
+}
+END_TEST
+
+/* A copy of a runtime in a module of its own. */
+static fake_space *copy_new(fake_target *t, uint64_t base, int layout, uint64_t nonce)
+{
+    fake_module(t, base, "/usr/lib/library.so", 0x8000, 0, base + FAKE_MODULE_DATA);
+    fake_space *space = fake_space_new(t, base + FAKE_MODULE_DATA, layout, NULL);
+    fake_put(t, FAKE_DESCRIPTOR(space, nonce), nonce, 8);
+    return space;
+}
+
+/* Once its last heap is destroyed nothing of a copy is in a snapshot. */
+START_TEST(a_copy_that_only_one_moment_has_tells_no_order)
+{
+    world w = {.t = fake_target_new()};
+    w.space = copy_new(w.t, 0x400000000000, _i, 1);
+    w.node = fake_type(w.space, "node", NODE_BODY, node_fields, 5);
+    w.heap = fake_heap_new(w.space, 1, "main");
+    fake_space *other = copy_new(w.t, 0x600000000000, _i, 2);
+    scene s = scene_of(w);
+    save(&s, 0);
+    fake_heap *heap = fake_heap_new(other, 2, "other");
+    fake_new(heap, fake_type(other, "own", 16, NULL, 0), 1, 0);
+    save(&s, 1);
+    for (unsigned first = 0; first < 2; first++) {
+        json_t *json = diff_files(&s, first, !first);
+        ck_assert_int_eq(fake_integer(json, first ? "died_total" : "born_total"), 1);
+        ck_assert_has(fake_string(json, "notes.0"), "nothing tells which one");
+        json_decref(json);
+    }
+    new_node(&s.w, 1); /* what both have does tell it */
+    save(&s, 2);
+    check_order(&s, 0, 2);
+    fake_heap_free(heap);
+    fake_space_free(other);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(counters_that_make_no_sense_are_not_believed)
 {
     scene s = scene_new(_i);
@@ -569,6 +630,8 @@ RUN_TESTS("inspect_diff", what_was_born_and_died_is_told_exactly,
           moments_of_different_processes_or_in_the_wrong_order_are_refused,
           an_order_that_cannot_be_told_is_said, counters_tell_an_order_that_serials_do_not,
           equal_counters_tell_nothing, heaps_that_come_and_go_tell_the_order,
+          a_heap_that_only_one_moment_has_tells_the_order,
+          a_copy_that_only_one_moment_has_tells_no_order,
           counters_that_make_no_sense_are_not_believed, one_heap_can_be_asked_about,
           a_file_that_was_cut_off_or_changed_is_refused,
           a_file_that_was_edited_with_care_is_read_safely,

@@ -70,15 +70,23 @@ static void weigh(evidence *e, uint64_t before, uint64_t after)
     e->turned |= before > after;
 }
 
-/* Is a heap gone although none was destroyed since? One that is just being destroyed may be counted
- * already. */
-static bool has_unborn_heap(const rhi_snapshot *a, const rhi_snapshot *b,
-                            const rhi_snapshot_space *before)
+/* Does `other` lack a heap of this copy, or, NULL, of any copy? */
+static bool has_lone_heap(const rhi_snapshot *snapshot, const rhi_snapshot *other,
+                          const rhi_snapshot_space *space)
 {
-    for (uint32_t i = 0; i < a->heaps.count; i++)
-        if (rhi__snapshot_space(a, i) == before && !same_heap(b, a, i))
-            return !a->provisional && !b->notes.is_incomplete;
+    for (uint32_t i = 0; i < snapshot->heaps.count; i++)
+        if ((!space || rhi__snapshot_space(snapshot, i) == space) && !same_heap(other, snapshot, i))
+            return true;
     return false;
+}
+
+/* Does `other` lack a heap although as many were destroyed in both? Then it was not made yet. One
+ * that is just being destroyed may be counted already. */
+static bool has_unborn_heap(const rhi_snapshot *snapshot, const rhi_snapshot *other,
+                            const rhi_snapshot_space *space)
+{
+    return !snapshot->provisional && !other->notes.is_incomplete &&
+           has_lone_heap(snapshot, other, space);
 }
 
 /* What copies of a runtime say that are the same for certain, and are begun once. */
@@ -100,6 +108,7 @@ static evidence of_counters(const rhi_snapshot *a, const rhi_snapshot *b)
             continue;
         weigh(&e, before->clock, after->clock);
         e.turned |= before->clock == after->clock && has_unborn_heap(a, b, before);
+        e.as_given |= before->clock == after->clock && has_unborn_heap(b, a, after);
     }
     return e;
 }
@@ -159,7 +168,15 @@ static evidence of_clocks(const rhi_snapshot *a, const rhi_snapshot *b)
     return e;
 }
 
-/* Of objects without serials, of which there are some that only one of the moments has. */
+/* Are there objects of which serials tell nothing: they have none, or are of heaps that only one of
+ * the moments has? A copy of a runtime without heaps is in no snapshot, and so is its clock. */
+static bool is_beyond_serials(const rhi_snapshot *a, const rhi_snapshot *b)
+{
+    return !has_objects(b, true) || has_objects(a, false) || has_objects(b, false) ||
+           has_lone_heap(a, b, NULL) || has_lone_heap(b, a, NULL);
+}
+
+/* Of such objects. */
 static void say_if_unknown(rhi_session *session, const rhi_moment *before, const rhi_moment *after)
 {
     evidence e = of_clocks(before->snapshot, after->snapshot);
@@ -204,9 +221,7 @@ rhi_error *rhi__order_check(rhi_session *session, const rhi_moment *before, cons
                   "died, or %.200s is the earlier one of the two, and they were not born yet",
                   before->name, after->name, after->name);
         rhi__note(&session->remarks, text);
-    } else if (is_other &&
-               (!has_objects(after->snapshot, true) || has_objects(before->snapshot, false) ||
-                has_objects(after->snapshot, false)))
+    } else if (is_other && is_beyond_serials(before->snapshot, after->snapshot))
         say_if_unknown(session, before, after);
     return NULL;
 }
