@@ -87,6 +87,17 @@ def check_unsure(door, program, folder):
         check(subject.core(), program)
 
 
+def check_no_program(door, core, dead):
+    """A debugger refuses to load such a file."""
+    for path in (os.path.realpath(__file__), "/dev/null"):
+        note = "no names come from %s: it is no ELF file of 64 bits that can be read" % path
+        asked = [Question("gcstat", ""), Question("objat", "--json " + dead)]
+        answers = door.ask(core._replace(exe=path), asked)
+        said = [line for line in answers[0].out.splitlines() if line.startswith("note: ")]
+        require(said == ["note: " + note], "gcstat says %s", said)
+        require(expect.document_of(asked[1], answers[1])["notes"] == [note], "JSON: %s", answers[1].out)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks files that are not the core's program in one door.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -117,6 +128,7 @@ def main():
             shutil.copy2(other, program)
             check_wrong(door, core, dead, (program, *reversed(ids)), None)
             if door.name == "shell":  # by itself, and where what was named is no program
+                check_no_program(door, core, dead)
                 for exe in (None, os.path.realpath(__file__), without):
                     check_wrong(door, core._replace(exe=exe), dead, (program, *reversed(ids)), None)
             check_rebuilt(door, arguments.program, other, folder)

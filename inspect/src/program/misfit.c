@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct program {
     const rhi_region *region;
@@ -38,6 +39,17 @@ static void short_id(const rhi_build_id *id, char *text, size_t size)
     enum { SHOWN = 6 };
     for (size_t i = 0; i < id->size && i < SHOWN; i++)
         snprintf(text + 2 * i, size - 2 * i, "%02x", id->bytes[i]);
+}
+
+bool rhi__is_no_program(const char *path)
+{
+    rhi_image image;
+    if (access(path, R_OK) != 0)
+        return false;
+    if (!rhi__image_open(path, &image))
+        return true;
+    rhi__image_close(&image);
+    return false;
 }
 
 bool rhi__is_misfit(rhi_memory *memory, const char *path, rhi_misfit *misfit, bool *is_mapped)

@@ -14,5 +14,7 @@ typedef struct rhi_misfit {
 /* Is `path` a file with another build-id than that of everything that is mapped? NULL: what lies at
  * the program's own path. *is_mapped: it is what is mapped. */
 bool rhi__is_misfit(rhi_memory *memory, const char *path, rhi_misfit *misfit, bool *is_mapped);
+/* Is something there that may be read, and is no ELF file of 64 bits with sound headers? */
+bool rhi__is_no_program(const char *path);
 
 #endif

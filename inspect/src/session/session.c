@@ -158,6 +158,18 @@ static rhi_error *no_heap_at_all(rhi_session *session)
                       names);
 }
 
+/* It would else look like debug info that is missing. */
+static void say_if_no_program(rhi_session *session)
+{
+    char text[640];
+    const char *exe = session->target->exe_path;
+    if (!exe || !rhi__is_no_program(exe))
+        return;
+    rhi__text(text, sizeof text,
+              "no names come from %.400s: it is no ELF file of 64 bits that can be read", exe);
+    rhi__note(&session->remarks, text);
+}
+
 rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
 {
     RHI_TRY(open_memory(session));
@@ -174,8 +186,10 @@ rhi_error *rhi__session_open(rhi_session *session, rhi_reader **reader)
     for (uint64_t i = 0; i < session->refused.count; i++)
         rhi__note(&session->remarks, session->refused.items[i]);
     *reader = session->reader;
-    if (!session->is_begun)
+    if (!session->is_begun) {
         rhi__begin_question(session->reader);
+        say_if_no_program(session);
+    }
     session->is_begun = true;
     for (uint32_t i = 0; i < session->reader->heaps.count; i++)
         if (rhi__heap_wanted(session, session->reader, i))
