@@ -211,13 +211,16 @@ typedef struct rhi_heap_info {
     /* no other run of any program has such a copy: 0: that is not known of it by itself. A child
      * of fork has the nonce of its parent. */
     uint64_t nonce, pid;
-    /* What tells which of two moments is the earlier one, as it only grows: where the format
-     * has_serials, no object of the heap has the serial next_serial or a higher one, and `freed`
-     * died so far, or more: those of a release that is under way are not counted yet. Of the whole
-     * copy of the runtime: what its clock counts, heaps that were destroyed or collections; without
-     * a nonce, unless it was begun anew. */
-    uint64_t next_serial, freed, clock;
-    bool has_counters, has_clock;
+    /* What only grows tells which of two moments is the earlier one. Of the heap, where the format
+     * has_serials: no object has the serial next_serial or a higher one; and so many died so far,
+     * or more, for those of a release that is under way are not counted yet. */
+    bool has_counters;
+    uint64_t next_serial, freed;
+    /* Of its copy of the runtime: a clock that goes on by one whenever something happens there, as
+     * that a heap is destroyed, or that the collector runs. It tells no time. Without a nonce the
+     * copy may have been begun anew, and then its clock began at 0 again. */
+    bool has_clock;
+    uint64_t clock;
 } rhi_heap_info;
 
 /* One reference slot of an object. */
