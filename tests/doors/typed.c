@@ -32,6 +32,13 @@ typedef struct sphere {
     shape base;
     long radius;
 } sphere;
+typedef struct pill {
+    union {
+        rh_object base;
+        shape as_shape;
+    };
+    long radius;
+} pill;
 static const rh_field leaf_fields[] = {RH_STRONG(leaf, next), RH_FIELDS_END};
 static const rh_field node_fields[] = {RH_STRONG(node, next), RH_FIELDS_END};
 static const rh_field no_fields[] = {RH_FIELDS_END};
@@ -41,6 +48,7 @@ static rh_type shape_type = {.name = "shape", .size = sizeof(shape), .fields = n
 /* the runtime calls it in another way than C */
 static rh_type sphere_type = {.name = "ball", .size = sizeof(sphere), .fields = no_fields};
 static rh_type circle_type = {.name = "circle", .size = sizeof(circle), .fields = no_fields};
+static rh_type pill_type = {.name = "pill", .size = sizeof(pill), .fields = no_fields};
 
 leaf *stale_leaf;
 static const struct leaf *table[3];
@@ -50,6 +58,7 @@ void *blind;
 rh_object *any;
 shape *drawn;   /* a circle is a shape */
 shape *rounded; /* a ball is one, too: of that no debug info tells */
+shape *coated;  /* so is a pill: that is not what its union has first */
 sphere *globe;
 circle *ring; /* debug info has the types of variables alone */
 shape *square;
@@ -76,6 +85,7 @@ int main(void)
     drawn = &ring->base;
     globe = made(heap, &sphere_type);
     rounded = &globe->base;
+    coated = &((pill *)made(heap, &pill_type))->as_shape;
     square = made(heap, &shape_type);
     if ((void *)owner != (void *)stale_leaf)
         return 2;

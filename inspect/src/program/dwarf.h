@@ -58,8 +58,8 @@ bool rhi__dwarf_variable(rhi_dwarf *dwarf, uint64_t address, rhi_variable *varia
 bool rhi__dwarf_follow(rhi_dwarf *dwarf, uint64_t *die, const char *path);
 /* The type called `name`: a typedef, else a struct. 0 if there is none. */
 uint64_t rhi__dwarf_type(rhi_dwarf *dwarf, const char *name, bool *is_struct);
-/* Is `base` the type of the first member of `type`, or of that one's first member, and so on? Of
- * several types of one name, the answer is yes if it is so of one. */
+/* Is `base` the type of what lies where `type` begins, or of what lies where that begins, and so
+ * on? Of several types of one name, the answer is yes if it is so of one. */
 enum rhi_beginning {
     RHI_BEGINS_UNKNOWN, /* no type is called so, or not all of it is there */
     RHI_BEGINS_OTHERWISE,

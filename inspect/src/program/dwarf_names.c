@@ -180,26 +180,59 @@ static bool is_called_so(Dwarf_Die type, const char *name)
     return false;
 }
 
+/* What lies where a struct begins, in it and in what begins it: of a union, and of a class with
+ * empty bases, that may be more than one. */
+typedef struct starts {
+    Dwarf_Die waiting[RHI_NESTING_MAX]; /* types that were not looked into */
+    unsigned count, looked_into, steps;
+    bool any, is_unsure;
+} starts;
+
+static bool is_at_start(starts *s, Dwarf_Die *member)
+{
+    uint64_t start = 0;
+    int tag = dwarf_tag(member);
+    bool is_static = dwarf_hasattr(member, DW_AT_external) ||
+                     dwarf_hasattr(member, DW_AT_declaration); /* as DWARF 4 has it */
+    if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) || is_static)
+        return false;
+    /* a virtual base is where the object says */
+    if (!rhi__die_number(member, DW_AT_data_member_location, &start))
+        s->is_unsure |= dwarf_hasattr(member, DW_AT_data_member_location) != 0;
+    return start == 0;
+}
+
+/* Is one of these called so? Otherwise their types wait. */
+static bool look_into(starts *s, Dwarf_Die structure, const char *base)
+{
+    Dwarf_Die member, type;
+    for (bool any = dwarf_child(&structure, &member) == 0; any; any = rhi__die_next(&member)) {
+        bool has_room = ++s->steps <= RHI_PLACE_STEPS_MAX && s->count < RHI_NESTING_MAX;
+        if (has_room && !is_at_start(s, &member))
+            continue;
+        if (!has_room || !rhi__die_type(&member, &type)) {
+            s->is_unsure = true;
+            return false;
+        }
+        if (is_called_so(type, base))
+            return true;
+        s->any = true;
+        s->waiting[s->count++] = type;
+    }
+    return false;
+}
+
 static enum rhi_beginning beginning_of(rhi_dwarf *d, Dwarf_Die die, const char *base)
 {
-    Dwarf_Die member;
-    for (int depth = 0; depth < RHI_NESTING_MAX; depth++) {
-        if (!rhi__die_complete(d, &die))
-            return depth > 0 && rhi__die_peel(&die) && !rhi__die_is_struct(&die)
-                       ? RHI_BEGINS_OTHERWISE
-                       : RHI_BEGINS_UNKNOWN;
-        bool any = dwarf_child(&die, &member) == 0;
-        while (any && dwarf_tag(&member) != DW_TAG_member &&
-               dwarf_tag(&member) != DW_TAG_inheritance)
-            any = rhi__die_next(&member);
-        if (!any)
-            return depth > 0 ? RHI_BEGINS_OTHERWISE : RHI_BEGINS_UNKNOWN;
-        if (!rhi__die_type(&member, &die))
-            return RHI_BEGINS_UNKNOWN;
-        if (is_called_so(die, base))
+    starts s = {.waiting = {die}, .count = 1};
+    while (s.count && s.looked_into++ < RHI_NESTING_MAX) {
+        Dwarf_Die each = s.waiting[--s.count];
+        if (!rhi__die_complete(d, &each))
+            s.is_unsure |= !rhi__die_peel(&each) || rhi__die_is_struct(&each);
+        else if (look_into(&s, each, base))
             return RHI_BEGINS_WITH;
     }
-    return RHI_BEGINS_UNKNOWN;
+    return s.any && !s.count && !s.is_unsure ? RHI_BEGINS_OTHERWISE : RHI_BEGINS_UNKNOWN;
 }
 
 enum rhi_beginning rhi__dwarf_beginning(rhi_dwarf *d, const char *type, const char *base)
