@@ -89,6 +89,8 @@ def check(door, target, truth, path, pprof, where):
             where, answers)
     found = read_by_pprof(pprof, path)
     require(found == expected(truth), "%s: %s, expected %s", where, found, expected(truth))
+    has_time = re.search(r"^Time: 20", ask_pprof(pprof, path, "-raw"), re.M) is not None
+    require(has_time == (where == "live"), "%s: the time of the collection is told: %s", where, has_time)
     second = {key: size for key, size in truth.items() if key.startswith("2/")}
     require(read_by_pprof(pprof, path + ".2") == expected(second), "%s: another heap 2", where)
     print("%-6s %s: %d samples of %d objects" % (door.name, where, len(found), len(truth)))

@@ -234,7 +234,8 @@ static bool fill(profile *p, const rhi_session *session)
     m->location = p->locations;
     m->function = p->functions;
     m->default_sample_type = SPACE;
-    m->time_nanos = (int64_t)time(NULL) * 1000000000;
+    if (rhi__memory_process(&session->memory)) /* when a core was written is not known */
+        m->time_nanos = (int64_t)time(NULL) * 1000000000;
     if (s->notes.is_incomplete) {
         p->comment = add_string(p, s->notes.count ? s->notes.items[0] : "incomplete");
         m->comment = &p->comment;
