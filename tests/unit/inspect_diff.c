@@ -415,6 +415,10 @@ START_TEST(counters_that_make_no_sense_are_not_believed)
     fake_put(s.w.t, freed, 6, 8);
     save(&s, 3);
     check_said(&s, 2, 3, "incomplete_because.0", "counters of heaps contradict");
+    fake_put(s.w.t, freed, 2, 8);
+    fake_put(s.w.t, FAKE_DESCRIPTOR(s.w.space, check), 1, 8); /* they may lie elsewhere */
+    save(&s, 1);
+    check_said(&s, 3, 1, "incomplete_because.0", "constants are not those");
     scene_free(&s);
 }
 END_TEST
@@ -537,6 +541,25 @@ START_TEST(a_file_that_was_edited_with_care_is_read_safely)
 }
 END_TEST
 
+START_TEST(a_file_whose_objects_deny_its_counters_is_refused)
+{
+    scene s = scene_new(_i);
+    size_t size;
+    static const uint8_t heap[] = {1, 1, 0, 1, 7, 0}; /* one: number, space, has_counters, … */
+    save(&s, 0);
+    uint8_t *bytes = read_file(s.files[0], &size);
+    size_t at = HEADER_BYTES;
+    while (at + sizeof heap < size && memcmp(bytes + at, heap, sizeof heap) != 0)
+        at++;
+    ck_assert_mem_eq(bytes + at, heap, sizeof heap);
+    bytes[at + 4]--; /* of six objects the last one has the serial 6 */
+    write_checked(s.files[1], bytes, size);
+    ck_assert_has(refused(&s, s.files[1]), "makes no sense");
+    free(bytes);
+    scene_free(&s);
+}
+END_TEST
+
 /* Its length is what is left with the length's own byte. */
 START_TEST(a_text_that_reaches_past_the_end_is_refused)
 {
@@ -639,5 +662,6 @@ RUN_TESTS("inspect_diff", what_was_born_and_died_is_told_exactly,
           counters_that_make_no_sense_are_not_believed, one_heap_can_be_asked_about,
           a_file_that_was_cut_off_or_changed_is_refused,
           a_file_that_was_edited_with_care_is_read_safely,
+          a_file_whose_objects_deny_its_counters_is_refused,
           a_text_that_reaches_past_the_end_is_refused, a_file_that_claims_much_costs_little,
           what_is_no_such_file_is_told, it_is_cancelled_at_every_point)
