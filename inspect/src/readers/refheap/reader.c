@@ -515,12 +515,12 @@ static rhi_error *add_space(rhi_reader *reader, const struct rh_metadata_descrip
     if (!sound || reader->memory->door->flags & RHI_TARGET_NO_STOP)
         C(s, slab_bytes) = C(s, heap_alloc) = ABSENT;
     s->blank_is_damage = C(s, heap_alloc) != ABSENT;
-    if (!sound)
+    if (!sound) {                  /* each may be sane alone, and all counts wrong */
         C(s, heap_freed) = ABSENT; /* counters from elsewhere would tell another order */
-    if (!sound)                    /* each may be sane alone, and all counts wrong */
         rhi__reader_damage(
             reader, s->descriptor.constants, RHI_FOUND_BAD_METADATA,
             "the heap's metadata is damaged: its constants are not those that the runtime wrote");
+    }
     uint32_t index = (uint32_t)f->spaces.count++;
     reader->copies++;
     reader->destroyed += s->descriptor.destroyed_count;
