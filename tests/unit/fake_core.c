@@ -141,3 +141,28 @@ void fake_core_write(const char *path, const uint8_t *bytes, size_t size)
     ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
     ck_assert_int_eq(fclose(file), 0);
 }
+
+/* A core target's context is its own. */
+static fake_target *terminal;
+
+static void emit_to_terminal(void *context, int stream, const char *text, uint64_t size)
+{
+    (void)context;
+    fake_emit(terminal, stream, text, size);
+}
+
+int fake_core_try(fake_target *fake, const char *path, rhi_target *core, char *error, size_t size)
+{
+    int status = rhi_target_open_core(path, NULL, core, error, size);
+    terminal = fake;
+    if (status == 0)
+        core->emit = emit_to_terminal;
+    return status;
+}
+
+void fake_core_open(fake_target *fake, const char *path, rhi_target *core)
+{
+    char error[256] = "";
+    if (fake_core_try(fake, path, core, error, sizeof error) != 0)
+        ck_abort_msg("%s", error);
+}

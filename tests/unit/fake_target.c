@@ -211,7 +211,7 @@ static int is_interrupted(void *context)
 }
 
 /* With malloc's own failures under test, the capture must not fail: it has its room beforehand. */
-static void emit(void *context, int stream, const char *text, uint64_t size)
+void fake_emit(void *context, int stream, const char *text, uint64_t size)
 {
     fake_target *fake = context;
     fake_text *to = stream == RHI_STREAM_OUT ? &fake->out : &fake->err;
@@ -243,7 +243,7 @@ fake_target *fake_target_new(void)
                                 .state_id = state_id,
                                 .interrupted = is_interrupted,
                                 .write = write_memory,
-                                .emit = emit};
+                                .emit = fake_emit};
     fake->state = 1;
     fake->session = rhi_session_new();
     if (fake->session)

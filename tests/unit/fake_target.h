@@ -112,6 +112,8 @@ void fake_value_in(fake_target *fake, uint64_t lwp, uint32_t frame, const char *
 /* From now on it is a debugger, which can stop the process. */
 void fake_debugger(fake_target *fake);
 
+/* What an rhi_target of this context emits: it is in fake->out and fake->err. */
+void fake_emit(void *fake, int stream, const char *text, uint64_t size);
 /* Runs a command; what it emitted is in fake->out and fake->err. */
 int fake_run(fake_target *fake, const char *command, const char *line);
 /* Runs it with --json and parses the one document that it must emit. The caller owns it. Fails the

@@ -9,18 +9,6 @@
 #include <elf.h>
 #include <unistd.h>
 
-static fake_target *terminal;
-
-static void emit_to_terminal(void *context, int stream, const char *text, uint64_t size)
-{
-    (void)context;
-    fake_text *to = stream == RHI_STREAM_OUT ? &terminal->out : &terminal->err;
-    ck_assert_uint_lt(to->size + size, to->capacity);
-    memcpy(to->bytes + to->size, text, size);
-    to->size += size;
-    to->bytes[to->size] = '\0';
-}
-
 typedef struct scene {
     world w;
     uint64_t a, b;
@@ -78,11 +66,9 @@ START_TEST(a_core_gives_the_same_answers_as_the_memory_it_was_made_of)
                 {"gcstale", ""}};
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
-    char *path = write_core(&s, 0), error[256];
+    char *path = write_core(&s, 0);
     rhi_target before = t->target, core;
-    terminal = t;
-    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
-    core.emit = emit_to_terminal;
+    fake_core_open(t, path, &core);
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
         int memory_status, core_status;
         before.evaluate = NULL;
@@ -108,11 +94,9 @@ START_TEST(a_core_that_ends_early_says_how_much_is_missing)
 {
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
-    char *path = write_core(&s, 0x1234), error[256];
+    char *path = write_core(&s, 0x1234);
     rhi_target before = t->target;
-    terminal = t;
-    ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
-    t->target.emit = emit_to_terminal;
+    fake_core_open(t, path, &t->target);
     json_t *json = fake_json(t, "objat", "#1");
     ck_assert(json_is_false(fake_at(json, "complete")));
     ck_assert_str_eq(fake_string(json, "incomplete_because.0"),
@@ -156,7 +140,7 @@ START_TEST(a_core_whose_headers_are_damaged_gives_no_whole_answer)
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
     rhi_target before = t->target;
-    char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+    char path[] = "/tmp/refheap-test-XXXXXX";
     size_t size;
     fake_map(t, 0x100000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     fake_map(t, 0x100000002000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
@@ -168,9 +152,7 @@ START_TEST(a_core_whose_headers_are_damaged_gives_no_whole_answer)
         damage_header(last, way);
         ck_assert_int_eq(memcmp(last, &sound, sizeof sound) != 0, way > 0);
         fake_core_write(path, bytes, size);
-        terminal = t;
-        ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
-        t->target.emit = emit_to_terminal;
+        fake_core_open(t, path, &t->target);
         json_t *json = fake_json(t, "gcstat", "");
         ck_assert(json_is_true(fake_at(json, "complete")) == (way == 0));
         if (way)
@@ -279,8 +261,8 @@ static int cut_when_polled(void *context)
 }
 
 /* The answer of a session of its own. */
-static json_t *ask_file(rhi_session *session, const rhi_target *core, const char *command,
-                        const char *line)
+static json_t *ask_file(fake_target *terminal, rhi_session *session, const rhi_target *core,
+                        const char *command, const char *line)
 {
     char whole[64];
     terminal->out.size = terminal->err.size = 0;
@@ -305,7 +287,7 @@ static void check_cut_answer(const json_t *json, const char *command)
 /* Asks once for each poll of the command, with the file changing at that poll; then once more. */
 static void check_cuts(const scene *s, const char *command, const char *line, unsigned eighths)
 {
-    char *path = write_core(s, 0), error[256];
+    char *path = write_core(s, 0);
     struct stat whole;
     ck_assert_int_eq(stat(path, &whole), 0);
     for (unsigned at = 1, polls = 1; at <= polls; at++) {
@@ -317,16 +299,15 @@ static void check_cuts(const scene *s, const char *command, const char *line, un
         cutter.size = whole.st_size * eighths / 8 - 1;
         cutter.polls = 0;
         cutter.at = at;
-        ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
-        core.emit = emit_to_terminal;
+        fake_core_open(s->w.t, path, &core);
         core.interrupted = cut_when_polled;
         rhi_session_set(session, RHI_POLL_MILLISECONDS, 0);
-        json_t *first = ask_file(session, &core, command, line);
+        json_t *first = ask_file(s->w.t, session, &core, command, line);
         if (at == 1)
             polls = cutter.polls / 2; /* it was asked twice */
         if (cutter.polls >= at)
             check_cut_answer(first, command);
-        json_t *second = ask_file(session, &core, command, line);
+        json_t *second = ask_file(s->w.t, session, &core, command, line);
         check_cut_answer(second, command);
         json_decref(first);
         json_decref(second);
@@ -344,7 +325,6 @@ START_TEST(a_core_that_is_cut_off_while_it_is_read_gives_no_whole_answer)
                 {"gcstat", ""},  {"gcgraph", ""}, {"gcfind", ""}};
     static const unsigned cuts[] = {8, 5, 2};
     scene s = scene_new(_i);
-    terminal = s.w.t;
     for (size_t i = 0; i < sizeof asks / sizeof *asks; i++)
         for (size_t k = 0; k < sizeof cuts / sizeof *cuts; k++)
             check_cuts(&s, asks[i].command, asks[i].line, cuts[k]);
@@ -355,25 +335,23 @@ END_TEST
 START_TEST(a_core_that_changes_between_questions_is_read_anew)
 {
     scene s = scene_new(_i);
-    char *path = write_core(&s, 0), error[256];
+    char *path = write_core(&s, 0);
     rhi_target core;
     rhi_session *session = rhi_session_new();
-    terminal = s.w.t;
-    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
-    core.emit = emit_to_terminal;
-    json_t *json = ask_file(session, &core, "gcfind", "");
+    fake_core_open(s.w.t, path, &core);
+    json_t *json = ask_file(s.w.t, session, &core, "gcfind", "");
     ck_assert_uint_eq(json_array_size(fake_at(json, "objects")), 2);
     json_decref(json);
     size_t size; /* written in place with one object more, as by a program that dumps again */
     new_node(&s.w, 1);
     uint8_t *bytes = fake_core_bytes(s.w.t, &size);
     fake_core_write(path, bytes, size);
-    json = ask_file(session, &core, "gcfind", "");
+    json = ask_file(s.w.t, session, &core, "gcfind", "");
     ck_assert_uint_eq(json_array_size(fake_at(json, "objects")), 3);
     ck_assert(json_is_true(fake_at(json, "complete")));
     json_decref(json);
     fake_core_write(path, (const uint8_t *)"gone", 4); /* not even headers are left */
-    json = ask_file(session, &core, "gcfind", "");
+    json = ask_file(s.w.t, session, &core, "gcfind", "");
     ck_assert_has(fake_string(json, "error"), "the core file changed while it was read");
     json_decref(json);
     free(bytes);
@@ -387,16 +365,13 @@ END_TEST
 START_TEST(a_segment_may_begin_at_any_address)
 {
     scene s = scene_new(_i);
-    char error[256];
     rhi_target core;
     /* searched before the descriptor is found */
     fake_map(s.w.t, 0x300000000001, 0x200000, RHI_REGION_READ | RHI_REGION_WRITE, "");
     char *path = write_core(&s, 0);
-    terminal = s.w.t;
-    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
-    core.emit = emit_to_terminal;
+    fake_core_open(s.w.t, path, &core);
     rhi_session *session = rhi_session_new();
-    json_t *json = ask_file(session, &core, "gcgraph", "");
+    json_t *json = ask_file(s.w.t, session, &core, "gcgraph", "");
     ck_assert_uint_eq(fake_size(json, "cycles"), 1);
     json_decref(json);
     rhi_session_free(session);
@@ -425,7 +400,7 @@ START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
     scene s = scene_new(_i);
     fake_target *t = s.w.t;
     rhi_target before = t->target;
-    char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+    char path[] = "/tmp/refheap-test-XXXXXX";
     size_t size;
     fake_map(t, 0x100000000000, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "")->hidden = true;
     uint8_t *bytes = fake_core_bytes(t, &size);
@@ -433,9 +408,7 @@ START_TEST(a_segment_of_terabytes_without_bytes_costs_nothing)
     segments[t->segment_count].p_memsz = 1ull << 45;
     close(mkstemp(path));
     fake_core_write(path, bytes, size);
-    terminal = t;
-    ck_assert_int_eq(rhi_target_open_core(path, NULL, &t->target, error, sizeof error), 0);
-    t->target.emit = emit_to_terminal;
+    fake_core_open(t, path, &t->target);
     json_decref(fake_json(t, "objat", "#1"));
     rhi_target_close(&t->target);
     t->target = before;
@@ -449,12 +422,10 @@ END_TEST
 static json_t *leaks_in_core(scene *s, const char *line)
 {
     fake_target *t = s->w.t;
-    char *path = write_core(s, 0), error[256];
+    char *path = write_core(s, 0);
     rhi_target before = t->target, core;
-    terminal = t;
     t->state++;
-    ck_assert_int_eq(rhi_target_open_core(path, NULL, &core, error, sizeof error), 0);
-    core.emit = emit_to_terminal;
+    fake_core_open(t, path, &core);
     t->target = core;
     json_t *json = fake_json(t, "gcleaks", line);
     t->target = before;
@@ -523,6 +494,32 @@ START_TEST(memory_that_a_core_lacks_makes_a_loss_undecided)
 }
 END_TEST
 
+/* Of a file of the system's, what the program may have written to is memory that may hold anything;
+ * the rest is as on disk. Other files are so where they can be looked up: these cannot. */
+START_TEST(a_file_of_the_system_is_taken_as_on_disk_where_it_was_not_writable)
+{
+    static const struct {
+        const char *path;
+        bool is_systems;
+    } files[] = {{"/usr/lib/gone", true}, {"/lib/gone", true},        {"/lib64/gone", true},
+                 {"/etc/gone", true},     {"/usr/local/gone", false}, {"/library/gone", false},
+                 {"/var/lib/gone", false}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char range[64];
+        scene s = scene_new(_i);
+        fake_segment *file =
+            fake_map(s.w.t, 0x620000000000, 0x3000, RHI_REGION_READ, files[i].path);
+        file->hidden = true;
+        new_node(&s.w, 1);
+        snprintf(range, sizeof range, "0x620000000000+12288 (%s)", files[i].path);
+        check_loss(&s, "", files[i].is_systems, files[i].is_systems ? NULL : range);
+        file->flags |= RHI_REGION_WRITE;
+        check_loss(&s, "", false, range);
+        world_free(&s.w);
+    }
+}
+END_TEST
+
 #if defined(__x86_64__)
 START_TEST(a_thread_that_waits_for_what_the_kernel_keeps_is_a_reminder)
 {
@@ -562,6 +559,7 @@ END_TEST
 #endif
 
 RUN_TESTS("inspect_core", memory_that_a_core_lacks_makes_a_loss_undecided,
+          a_file_of_the_system_is_taken_as_on_disk_where_it_was_not_writable,
           ONLY_X86 a_core_gives_the_same_answers_as_the_memory_it_was_made_of,
           a_core_that_ends_early_says_how_much_is_missing,
           files_that_are_no_core_are_refused_in_one_line,

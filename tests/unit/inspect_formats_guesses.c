@@ -267,18 +267,24 @@ START_TEST(lost_references_are_told_by_type_and_line)
 }
 END_TEST
 
+/* There is one problem, until a thread changes what the object holds. */
+static void check_that_motion_excuses(const both *b, uint64_t object)
+{
+    b->w.t->state++;
+    ck_assert_int_eq(total_of(b, "gcverify", "problems"), 1);
+    fake_put(b->w.t, object - 8, 1, 8);
+    b->w.t->state++;
+    ck_assert_int_eq(total_of(b, "gcverify", "problems"), 0);
+    ck_assert_int_eq(total_of(b, "gcstale", "stale"), 0);
+}
+
 START_TEST(nothing_certain_rests_on_an_object_in_motion)
 {
     both b = both_new(_i);
     made_up_put(b.w.t, b.pair, 1, 0);
     uint64_t held[] = {b.leaf, b.pair, b.twice, b.leaf}; /* once more than it has counts */
     made_up_table(b.w.t, b.bag, spare, held, 4);
-    b.w.t->state++;
-    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 1);
-    fake_put(b.w.t, b.bag - 8, 1, 8); /* a thread moves what is in its table */
-    b.w.t->state++;
-    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 0);
-    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 0);
+    check_that_motion_excuses(&b, b.bag);
     world_free(&b.w);
 }
 END_TEST
@@ -291,12 +297,7 @@ START_TEST(a_root_owns_its_count_before_an_object_in_motion_does)
     made_up_put(b.w.t, b.pair, 0, b.bag); /* which has the one count of the root */
     made_up_put(b.w.t, b.pair, 1, 0);
     fake_put(b.w.t, b.leaf, 3, 8);
-    b.w.t->state++;
-    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 1);
-    fake_put(b.w.t, b.pair - 8, 1, 8); /* a thread changes what it holds */
-    b.w.t->state++;
-    ck_assert_int_eq(total_of(&b, "gcverify", "problems"), 0);
-    ck_assert_int_eq(total_of(&b, "gcstale", "stale"), 0);
+    check_that_motion_excuses(&b, b.pair);
     world_free(&b.w);
 }
 END_TEST

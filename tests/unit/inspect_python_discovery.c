@@ -639,17 +639,6 @@ START_TEST(the_direct_way_must_show_what_the_debugger_sees)
 }
 END_TEST
 
-static fake_target *terminal;
-static void emit_to_terminal(void *context, int stream, const char *piece, uint64_t size)
-{
-    fake_text *to = stream == RHI_STREAM_OUT ? &terminal->out : &terminal->err;
-    (void)context;
-    ck_assert_uint_lt(to->size + size, to->capacity);
-    memcpy(to->bytes + to->size, piece, size);
-    to->size += size;
-    to->bytes[to->size] = '\0';
-}
-
 /* The bytes of a core whose program header claims so much memory at the address, and has none. */
 static uint8_t *core_that_claims(const fake_target *t, uint64_t address, uint64_t claimed,
                                  size_t *size)
@@ -675,7 +664,7 @@ START_TEST(memory_that_a_core_claims_and_lacks_is_passed_at_once)
     static const uint64_t claims = 0x100000000000, claimed = 1ull << 45, stack = 0x7c0000000000;
     for (unsigned minor = FAKE_PYTHON_MIN; minor <= FAKE_PYTHON_MAX; minor++) {
         scene s = scene_new(minor);
-        char path[] = "/tmp/refheap-test-XXXXXX", error[256];
+        char path[] = "/tmp/refheap-test-XXXXXX";
         size_t size;
         fake_map(s.t, claims, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
         fake_map(s.t, stack, 0x1000, RHI_REGION_READ | RHI_REGION_WRITE, "");
@@ -686,9 +675,7 @@ START_TEST(memory_that_a_core_claims_and_lacks_is_passed_at_once)
         fake_core_write(path, bytes, size);
         free(bytes);
         rhi_target before = s.t->target;
-        terminal = s.t;
-        ck_assert_int_eq(rhi_target_open_core(path, NULL, &s.t->target, error, sizeof error), 0);
-        s.t->target.emit = emit_to_terminal;
+        fake_core_open(s.t, path, &s.t->target);
         ck_assert_str_eq(heaps(s.t), numbered("python 3.%u.7 main", minor));
         json_t *json = fake_json(s.t, "gcfind", "--limit=0");
         char *said = json_dumps(json, 0);

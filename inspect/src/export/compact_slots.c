@@ -96,26 +96,22 @@ static rhi_error *put_ref(void *context, rhi_rows *rows)
     return rhi__database_put(s->compact->database, s->put);
 }
 
-static rhi_error *fill(rhi_compact *compact, const rhi_table *table, const char *sql,
-                       rhi_row_visitor put)
+static rhi_error *fill(slots *s, const rhi_table *table, const char *sql, rhi_row_visitor put)
 {
     const rhi_lookup all = {.column = RHI_NO_KEY};
-    slots s = {.compact = compact,
-               .query = &compact->database->export->query,
-               .status = rhi__column(table, "target_status"),
-               .value = rhi__column(table, "value"),
-               .total = rhi__column(table, "value_total"),
-               .source = RHI_NO_OBJECT};
-    RHI_TRY(rhi__database_prepare(compact->database, sql, &s.put));
-    rhi_error *error = rhi__each_row(s.query, table, &all, put, &s);
-    sqlite3_finalize(s.put);
+    s->query = &s->compact->database->export->query;
+    RHI_TRY(rhi__database_prepare(s->compact->database, sql, &s->put));
+    rhi_error *error = rhi__each_row(s->query, table, &all, put, s);
+    sqlite3_finalize(s->put);
     return error;
 }
 
 rhi_error *rhi__compact_refs(rhi_compact *compact)
 {
-    return fill(compact, &rhi__refs_table, "INSERT INTO ref_rows VALUES(?1,?2,?3,?4,?5,?6)",
-                put_ref);
+    const rhi_table *table = &rhi__refs_table;
+    slots s = {
+        .compact = compact, .status = rhi__column(table, "target_status"), .source = RHI_NO_OBJECT};
+    return fill(&s, table, "INSERT INTO ref_rows VALUES(?1,?2,?3,?4,?5,?6)", put_ref);
 }
 
 /* ---- fields --------------------------------------------------------------------------------- */
@@ -164,6 +160,9 @@ static rhi_error *put_field(void *context, rhi_rows *rows)
 
 rhi_error *rhi__compact_fields(rhi_compact *compact)
 {
-    return fill(compact, &rhi__fields_table, "INSERT INTO field_rows VALUES(?1,?2,?4,?5,?6,?7)",
-                put_field);
+    const rhi_table *table = &rhi__fields_table;
+    slots s = {.compact = compact,
+               .value = rhi__column(table, "value"),
+               .total = rhi__column(table, "value_total")};
+    return fill(&s, table, "INSERT INTO field_rows VALUES(?1,?2,?4,?5,?6,?7)", put_field);
 }

@@ -15,7 +15,7 @@ typedef struct cycle_rows {
 } cycle_rows;
 
 /* Its first member is in a wanted heap, as in gcgraph. */
-static bool is_wanted_by(const rhi_query *query, uint32_t cycle, uint32_t *heap)
+static bool is_wanted(const rhi_query *query, uint32_t cycle, uint32_t *heap)
 {
     const rhi_graph *g = query->graph;
     uint64_t address = rhi__object_address(query->reader, g->cycle_member[g->cycle_start[cycle]]);
@@ -24,15 +24,10 @@ static bool is_wanted_by(const rhi_query *query, uint32_t cycle, uint32_t *heap)
     return block && rhi__heap_wanted(query->session, query->reader, block->heap);
 }
 
-static bool is_wanted(const cycle_rows *c, uint32_t cycle, uint32_t *heap)
-{
-    return is_wanted_by(c->rows.query, cycle, heap);
-}
-
 static rhi_error *go_to_wanted(cycle_rows *c)
 {
     uint32_t heap;
-    for (; c->cycle < c->cycle_end && !is_wanted(c, c->cycle, &heap); c->cycle++)
+    for (; c->cycle < c->cycle_end && !is_wanted(c->rows.query, c->cycle, &heap); c->cycle++)
         if (c->cycle % 65536 == 0)
             RHI_TRY(rhi__progress(&c->rows.query->session->work, "choosing cycles", c->cycle,
                                   c->cycle_end));
@@ -52,7 +47,7 @@ rhi_error *rhi__query_cycles(rhi_query *query)
 uint32_t rhi__query_cycle(const rhi_query *query, uint32_t index)
 {
     uint32_t heap, cycle = query->graph->cycle_of[index];
-    return cycle != RHI_NO_OBJECT && is_wanted_by(query, cycle, &heap) ? cycle + 1 : 0;
+    return cycle != RHI_NO_OBJECT && is_wanted(query, cycle, &heap) ? cycle + 1 : 0;
 }
 
 /* Numbers of cycles begin with 1. */
@@ -121,7 +116,7 @@ static rhi_error *cycle_cell(rhi_rows *rows, unsigned column, rhi_cell *cell)
         *cell = rhi__number_cell(rhi__cycle_size(g, c->cycle));
         break;
     case HEAP:
-        is_wanted(c, c->cycle, &heap);
+        is_wanted(c->rows.query, c->cycle, &heap);
         *cell = rhi__number_cell(rows->query->reader->heaps.items[heap].number);
         break;
     default:
@@ -166,7 +161,7 @@ static rhi_error *settle_member(cycle_rows *c)
     uint32_t heap;
     while (c->by_object && c->found_at < c->found.count &&
            ((c->cycle = g->cycle_of[c->found.items[c->found_at]]) == RHI_NO_OBJECT ||
-            !is_wanted(c, c->cycle, &heap)))
+            !is_wanted(c->rows.query, c->cycle, &heap)))
         c->found_at++;
     if (c->by_object) {
         c->rows.is_end = c->found_at >= c->found.count;
