@@ -33,7 +33,8 @@ enum scope { MODULE, CLASS, FUNCTION };
 typedef struct piece {
     uint64_t code, globals, function; /* function: 0: the code of a constant */
     uint8_t scope;
-    bool is_guess; /* of a module's own: perhaps its names lie elsewhere */
+    bool is_guess;  /* of a module's own: perhaps its names lie elsewhere */
+    bool is_unread; /* not all that it names is known */
 } piece;
 
 typedef struct finder {
@@ -49,6 +50,10 @@ typedef struct finder {
     uint64_t class;   /* of an attribute */
     bool is_container;
     uint64_t steps; /* that are left of STEPS_MAX */
+    bool is_cut;    /* not all places in some code are told of */
+    struct {
+        uint64_t class, globals; /* of its functions that its module has; 0: it has none */
+    } asked;                     /* of is_of_module */
     rhi_map seen;
     struct {
         piece *items;
@@ -237,11 +242,40 @@ static bool same_text(py_runtime *py, uint64_t left, uint64_t right)
             (rhi__py_text(py, left, text, sizeof text) && rhi__py_is_text(py, right, text)));
 }
 
-/* Has the class the module's name whose globals these are? */
+static uint64_t globals_of(py_runtime *py, uint64_t function)
+{
+    return word_at(py, function + (py->minor == 9 ? 24 : 16));
+}
+
+typedef struct own_globals {
+    finder *f;
+    uint64_t module, found; /* module: the class's __module__ */
+} own_globals;
+
+static bool match_function(void *context, const py_entry *entry)
+{
+    own_globals *o = context;
+    finder *f = o->f;
+    uint64_t globals =
+        is_layout(f->py, entry->value, PY_FUNCTION) ? globals_of(f->py, entry->value) : 0;
+    if (globals && same_text(f->py, look_up(f, globals, 0, "__name__"), o->module))
+        o->found = globals;
+    f->steps -= f->steps > 0;
+    return !o->found && f->steps > 0;
+}
+
+/* Is that the class's module whose globals these are? By the class's functions: interpreters have
+ * modules of one name each, and one may have been imported anew. Where it has none, by name. */
 static bool is_of_module(finder *f, const piece *p, const py_type *class)
 {
-    return same_text(f->py, look_up(f, p->globals, 0, "__name__"),
-                     look_up(f, class->dict, 0, "__module__"));
+    own_globals o = {.f = f, .module = look_up(f, class->dict, 0, "__module__")};
+    if (f->asked.class != class->address && class->dict && o.module)
+        rhi__py_each_entry(f->py, class->dict, match_function, &o);
+    if (f->asked.class != class->address)
+        f->asked.globals = o.found;
+    f->asked.class = class->address;
+    return f->asked.globals ? p->globals == f->asked.globals
+                            : same_text(f->py, look_up(f, p->globals, 0, "__name__"), o.module);
 }
 
 /* Is it a method of the attribute's class, or of one of its bases? By module and name: what wraps
@@ -334,7 +368,8 @@ static bool is_owners(finder *f, const py_code *code, const piece *p, const py_i
 
 /* ---- a piece of code ------------------------------------------------------------------------ */
 
-/* Does it name the variable? by_text: the name may be another object with the same text. */
+/* Which of the code's names is that of the variable? UINT32_MAX: none. by_text: the name may be
+ * another object with the same text. False: they cannot be read. */
 static bool find_name(finder *f, py_code *code, bool by_text, uint32_t *index)
 {
     *index = UINT32_MAX;
@@ -345,11 +380,13 @@ static bool find_name(finder *f, py_code *code, bool by_text, uint32_t *index)
         return false;
     for (uint64_t i = 0; i < code->name_count && *index == UINT32_MAX; i++) {
         uint64_t name = word_at(f->py, code->names + TUPLE_ITEMS + 8 * i);
-        if (name && f->key ? name == f->key || (by_text && rhi__py_is_text(f->py, name, f->name))
-                           : name && rhi__py_is_text(f->py, name, f->name))
+        if (!name)
+            return false;
+        if ((f->key && name == f->key) ||
+            ((!f->key || by_text) && rhi__py_is_text(f->py, name, f->name)))
             *index = (uint32_t)i;
     }
-    return *index != UINT32_MAX;
+    return true;
 }
 
 /* Does the instruction name it? */
@@ -390,7 +427,9 @@ static bool find_hits(finder *f, const py_code *code, const piece *p, uint32_t n
             bool is_named = rhi__py_name_of(code, &i) == name;
             if (pass == 0)
                 binds |= is_named && i.role == PY_STORE_NAME;
-            else if (is_named && *count < HITS_MAX) {
+            else if (is_named && *count == HITS_MAX)
+                f->is_cut = true;
+            else if (is_named) {
                 hits[*count].at = i;
                 *count += names_it(f, code, p, before, binds, &hits[*count]);
             }
@@ -451,14 +490,16 @@ static rhi_error *tell(finder *f, const py_code *code, const piece *p, const hit
     return f->search->visit(f->search->context, &use);
 }
 
-static rhi_error *look_in(finder *f, const piece *p)
+static rhi_error *look_in(finder *f, piece *p)
 {
     py_code code = {.py = f->py, .opcodes = f->opcodes, .roles = f->roles, .address = p->code};
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     uint32_t name;
     uint64_t size = 0;
-    if (!find_name(f, &code, f->globals && p->globals == f->globals, &name))
+    bool is_read = find_name(f, &code, f->globals && p->globals == f->globals, &name);
+    p->is_unread |= !is_read;
+    if (!is_read || name == UINT32_MAX)
         return NULL;
     hit *hits = malloc(HITS_MAX * sizeof *hits);
     unsigned count = 0;
@@ -469,7 +510,7 @@ static rhi_error *look_in(finder *f, const piece *p)
         error = rhi__error_memory();
     else if (!code.bytes || !rhi__take_room(f->reader, size) ||
              !find_hits(f, &code, p, name, hits, &count))
-        f->search->unread++;
+        p->is_unread = true;
     else
         for (unsigned i = 0; i < count && !error; i++)
             error = tell(f, &code, p, &hits[i]);
@@ -493,6 +534,7 @@ static rhi_error *add_piece(finder *f, const piece *p)
 {
     uint32_t index =
         is_layout(f->py, p->code, PY_CODE) ? rhi__object_of(f->reader, p->code) : RHI_NO_OBJECT;
+    f->search->unread += index == RHI_NO_OBJECT;
     if (index == RHI_NO_OBJECT || rhi__map_get(&f->seen, index) != RHI_NOT_THERE)
         return NULL;
     if (!rhi__map_set(&f->seen, index, 0) || !rhi__array_reserve(&f->work, 1))
@@ -509,7 +551,7 @@ static bool is_own_file(finder *f, const piece *p)
     return same_text(f->py, file, own);
 }
 
-/* What a function runs, or a frame of 3.9 and 3.10. */
+/* What a function runs, or a frame of 3.9 and 3.10. Others are those of another Python. */
 static rhi_error *add_function(finder *f, uint64_t object)
 {
     py_runtime *py = f->py;
@@ -522,7 +564,9 @@ static rhi_error *add_function(finder *f, uint64_t object)
                                                           : CLASS;
         return add_piece(f, &p);
     }
-    p.globals = word_at(py, object + (py->minor == 9 ? 24 : 16));
+    if (!is_layout(py, object, PY_FUNCTION))
+        return NULL;
+    p.globals = globals_of(py, object);
     p.code = word_at(py, object + (py->minor == 9 ? 16 : 48));
     if (!is_optimized(py, p.code)) {
         uint64_t name = word_at(py, p.code + rhi__py_code_parts(py)->name);
@@ -533,17 +577,21 @@ static rhi_error *add_function(finder *f, uint64_t object)
 }
 
 /* Functions and classes that a piece of code defines are constants of it. */
-static rhi_error *add_constants(finder *f, const piece *p)
+static rhi_error *add_constants(finder *f, piece *p)
 {
     uint64_t constants = word_at(f->py, p->code + (f->py->minor >= 11 ? 24 : 56)),
              count = word_at(f->py, constants + PY_OB_SIZE);
     if (!is_layout(f->py, constants, PY_TUPLE) || count > CONSTANTS_MAX ||
-        !rhi__take_room(f->reader, count * 8))
+        !rhi__take_room(f->reader, count * 8)) {
+        p->is_unread = true;
         return NULL;
+    }
     for (uint64_t i = 0; i < count; i++) {
         uint64_t code = word_at(f->py, constants + TUPLE_ITEMS + 8 * i);
-        if (!is_layout(f->py, code, PY_CODE))
+        if (!is_layout(f->py, code, PY_CODE)) {
+            p->is_unread |= !type_at(f->py, code);
             continue;
+        }
         RHI_TRY(add_piece(f, &(piece){.code = code,
                                       .globals = p->globals,
                                       .scope = is_optimized(f->py, code) ? FUNCTION : CLASS}));
@@ -566,6 +614,7 @@ static rhi_error *look_through(finder *f, const uint64_t *objects, uint64_t coun
             RHI_TRY(rhi__progress(f->search->work, "looking through code", all + i, 2 * all + i));
         RHI_TRY(add_constants(f, &p));
         RHI_TRY(look_in(f, &p));
+        f->search->unread += p.is_unread;
     }
     return NULL;
 }
@@ -582,7 +631,7 @@ rhi_error *rhi__py_uses(rhi_reader *reader, const uint64_t *objects, uint64_t co
     rhi__py_opcodes(f.py, f.opcodes);
     rhi__py_roles(f.py, f.roles);
     rhi_error *error = look_through(&f, objects, count);
-    if (f.steps == 0)
+    if (f.steps == 0 || f.is_cut)
         rhi__question_problem(reader, "the code that names %s is too much: some is left out",
                               shown);
     rhi__map_free(&f.seen);
