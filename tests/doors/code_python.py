@@ -158,6 +158,25 @@ class Store:
 store = Store()
 
 
+def twin(is_first):
+    if is_first:
+        class Twin:
+            table = {}
+
+            def put(self, key):
+                self.table[key] = 1
+    else:
+        class Twin:
+            table = {}
+
+            def put(self, key):
+                self.table[key] = 2
+    return Twin
+
+
+twins = twin(True), twin(False)
+
+
 def outside(key):
     store.sessions[key] = 1
     Store.shared[key] = 2
@@ -342,7 +361,10 @@ def attributes():
                 ["sets", "Store.__init__()", line_of("self.names = []"), "self.names = …", False],
                 ["empties", take, line_of("self.names.remove(key)"), "self.names.remove(…)", False],
                 ["fills", "Store.move()", line_of("thing.names.insert(0, key)"), "….names.insert(…)", True],
-                ["reads", "outside()", line_of("return store.names.copy()"), "store.names.copy()", False]]}]
+                ["reads", "outside()", line_of("return store.names.copy()"), "store.names.copy()", False]]},
+            *[{"address": hex(id(each.table)), "name": "Twin.table", "code": [
+                ["fills", "twin.<locals>.Twin.put()", line_of("self.table[key] = %d" % (number + 1)),
+                 "self.table[…] = …" if each is of else "….table[…] = …", each is not of] for number, of in enumerate(twins)]} for each in twins]]
 
 
 def main():

@@ -278,6 +278,22 @@ static bool is_of_module(finder *f, const piece *p, const py_type *class)
                             : same_text(f->py, look_up(f, p->globals, 0, "__name__"), o.module);
 }
 
+static uint64_t code_of(py_runtime *py, uint64_t function)
+{
+    return word_at(py, function + (py->minor == 9 ? 16 : 48));
+}
+
+/* Has the class other code of the method's name? Then this is of another class of the same name.
+ * What wraps a method has a name of its own. */
+static bool has_other_code(finder *f, const piece *p, const py_type *class, const char *method)
+{
+    uint64_t function = look_up(f, class->dict, 0, method),
+             code = is_layout(f->py, function, PY_FUNCTION) ? code_of(f->py, function) : p->code,
+             name = rhi__py_code_parts(f->py)->name;
+    return code != p->code &&
+           same_text(f->py, word_at(f->py, code + name), word_at(f->py, p->code + name));
+}
+
 /* Is it a method of the attribute's class, or of one of its bases? By module and name: what wraps
  * a method hides it. */
 static bool is_method(finder *f, const piece *p)
@@ -293,7 +309,8 @@ static bool is_method(finder *f, const piece *p)
         if (type && type->is_heap_type &&
             rhi__py_text(f->py, word_at(f->py, class + f->py->at->ht_qualname), class_name,
                          sizeof class_name) &&
-            strcmp(class_name, name) == 0 && is_of_module(f, p, type))
+            strcmp(class_name, name) == 0 && is_of_module(f, p, type) &&
+            !has_other_code(f, p, type, dot + 1))
             return true;
     }
     return false;
@@ -567,7 +584,7 @@ static rhi_error *add_function(finder *f, uint64_t object)
     if (!is_layout(py, object, PY_FUNCTION))
         return NULL;
     p.globals = globals_of(py, object);
-    p.code = word_at(py, object + (py->minor == 9 ? 16 : 48));
+    p.code = code_of(py, object);
     if (!is_optimized(py, p.code)) {
         uint64_t name = word_at(py, p.code + rhi__py_code_parts(py)->name);
         p.scope = name && rhi__py_is_text(py, name, "<module>") ? MODULE : CLASS;
