@@ -110,6 +110,9 @@ def ask(asker, truth, outer):
             asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
     for name, address in truth.get("words", {}).items():
         asker.ask("refs", "--path 0x%x" % address, functools.partial(check_code, truth["line"][name]))
+    for name, address in truth.get("hidden", {}).items():
+        asker.ask("refs", "--path 0x%x" % address, lambda document, name=name: same(
+            "how Python reaches it", document["language_expression"]["text"], "sys.modules['__main__'].day.__dict__['year']  # in interpreter " + name))
     if outer:
         asker.ask("objat", truth["node"], lambda document: same("the node", document["object"]["id"], truth["node"]))
 
