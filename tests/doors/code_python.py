@@ -8,7 +8,6 @@ Invariant: `named` is what dis says of the code of all functions with the module
 
 import ast
 import collections
-import ctypes
 import dis
 import gc
 import importlib
@@ -377,8 +376,10 @@ def hide():
     """One function has no names any more, another one no constants; a third names a variable more often than is told of."""
     exec("def many():\n" + "    crowd[0] = 1\n" * CROWD, globals())  # noqa: S102 (the constant above)
     names, constants = (32, 24) if sys.version_info >= (3, 11) else (64, 56)
-    for place in (id(fill.__code__) + names, id(empty.__code__) + constants):
-        ctypes.c_uint64.from_address(place).value = id(None)
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        for place in (id(fill.__code__) + names, id(empty.__code__) + constants):
+            memory.seek(place)
+            memory.write(id(None).to_bytes(8, "little"))
     return {"hidden": 2, "times": CROWD, "crowd": hex(id(crowd))}
 
 
