@@ -503,6 +503,12 @@ void rhi__py_views_free(py_runtime *py);
  * read is kept until the next pass or question begins; without views nothing is. */
 uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size);
 bool rhi__py_u64(py_runtime *py, uint64_t address, uint64_t *value);
+/* The word there; 0: it cannot be read. */
+static inline uint64_t py_word_at(py_runtime *py, uint64_t address)
+{
+    uint64_t value;
+    return rhi__py_u64(py, address, &value) ? value : 0;
+}
 
 /* ---- slots.c, tables.c, names.c, value.c ---------------------------------------------------- */
 

@@ -68,15 +68,9 @@ typedef struct hit {
     bool is_guess;
 } hit;
 
-static uint64_t word_at(py_runtime *py, uint64_t address)
-{
-    uint64_t value;
-    return rhi__py_u64(py, address, &value) ? value : 0;
-}
-
 static const py_type *type_at(py_runtime *py, uint64_t object)
 {
-    return object ? rhi__py_known_type(py, word_at(py, object + PY_OB_TYPE)) : NULL;
+    return object ? rhi__py_known_type(py, py_word_at(py, object + PY_OB_TYPE)) : NULL;
 }
 
 static bool is_layout(py_runtime *py, uint64_t object, enum py_layout layout)
@@ -137,7 +131,7 @@ static uint64_t module_of(py_runtime *py, uint64_t dict, const char *name)
 {
     for (uint64_t i = 0; i < py->interpreters.count; i++) {
         uint64_t module = rhi__py_dict_get(py, py->interpreters.items[i].modules, name);
-        if (module && word_at(py, module + MODULE_DICT) == dict)
+        if (module && py_word_at(py, module + MODULE_DICT) == dict)
             return module;
     }
     return 0;
@@ -171,7 +165,7 @@ static bool understand(finder *f, rhi_reader *reader, const rhi_variable_slot *s
     f->owner = owner->address;
     f->class = f->owner && rhi__py_known_type(f->py, f->owner)
                    ? f->owner
-                   : word_at(f->py, f->owner + PY_OB_TYPE);
+                   : py_word_at(f->py, f->owner + PY_OB_TYPE);
     const py_type *class = rhi__py_known_type(f->py, f->class);
     if (!f->owner || !class || !class->is_heap_type || is_layout(f->py, f->owner, PY_MODULE))
         return false;
@@ -220,14 +214,14 @@ static bool qualified_name(py_runtime *py, const piece *p, char *text, size_t si
 {
     enum { FUNCTION_NAME = 40, OLD_FUNCTION_NAME = 104 };
     const py_code_parts *parts = rhi__py_code_parts(py);
-    uint64_t name = word_at(py, p->code + parts->qualified_name);
+    uint64_t name = py_word_at(py, p->code + parts->qualified_name);
     char own[RHI_NAME_SIZE], *dot;
     if (!rhi__py_text(py, name, text, size))
         return false;
     if (py->minor >= 11 || !p->function || !is_layout(py, p->function, PY_FUNCTION))
         return true;
     /* a function may have been given another one's name, its code has not */
-    name = word_at(py, p->function + (py->minor == 9 ? OLD_FUNCTION_NAME : FUNCTION_NAME));
+    name = py_word_at(py, p->function + (py->minor == 9 ? OLD_FUNCTION_NAME : FUNCTION_NAME));
     dot = rhi__py_text(py, name, own, sizeof own) ? strrchr(own, '.') : NULL;
     if (dot && strcmp(dot + 1, text) == 0)
         rhi__text(text, size, "%s", own);
@@ -244,7 +238,7 @@ static bool same_text(py_runtime *py, uint64_t left, uint64_t right)
 
 static uint64_t globals_of(py_runtime *py, uint64_t function)
 {
-    return word_at(py, function + (py->minor == 9 ? 24 : 16));
+    return py_word_at(py, function + (py->minor == 9 ? 24 : 16));
 }
 
 typedef struct own_globals {
@@ -280,7 +274,7 @@ static bool is_of_module(finder *f, const piece *p, const py_type *class)
 
 static uint64_t code_of(py_runtime *py, uint64_t function)
 {
-    return word_at(py, function + (py->minor == 9 ? 16 : 48));
+    return py_word_at(py, function + (py->minor == 9 ? 16 : 48));
 }
 
 /* Has the class other code of the method's name? Then this is of another class of the same name.
@@ -291,7 +285,7 @@ static bool has_other_code(finder *f, const piece *p, const py_type *class, cons
              code = is_layout(f->py, function, PY_FUNCTION) ? code_of(f->py, function) : p->code,
              name = rhi__py_code_parts(f->py)->name;
     return code != p->code &&
-           same_text(f->py, word_at(f->py, code + name), word_at(f->py, p->code + name));
+           same_text(f->py, py_word_at(f->py, code + name), py_word_at(f->py, p->code + name));
 }
 
 /* Is it a method of the attribute's class, or of one of its bases? By module and name: what wraps
@@ -299,15 +293,16 @@ static bool has_other_code(finder *f, const piece *p, const py_type *class, cons
 static bool is_method(finder *f, const piece *p)
 {
     char name[RHI_NAME_SIZE], class_name[RHI_NAME_SIZE], *dot;
-    uint64_t mro = word_at(f->py, f->class + PY_TP_MRO), count = word_at(f->py, mro + PY_OB_SIZE);
+    uint64_t mro = py_word_at(f->py, f->class + PY_TP_MRO),
+             count = py_word_at(f->py, mro + PY_OB_SIZE);
     if (!qualified_name(f->py, p, name, sizeof name) || !(dot = strrchr(name, '.')))
         return false;
     *dot = '\0';
     for (uint64_t i = 0; mro && i < count && i < MRO_MAX; i++) {
-        uint64_t class = word_at(f->py, mro + TUPLE_ITEMS + 8 * i);
+        uint64_t class = py_word_at(f->py, mro + TUPLE_ITEMS + 8 * i);
         const py_type *type = rhi__py_known_type(f->py, class);
         if (type && type->is_heap_type &&
-            rhi__py_text(f->py, word_at(f->py, class + f->py->at->ht_qualname), class_name,
+            rhi__py_text(f->py, py_word_at(f->py, class + f->py->at->ht_qualname), class_name,
                          sizeof class_name) &&
             strcmp(class_name, name) == 0 && is_of_module(f, p, type) &&
             !has_other_code(f, p, type, dot + 1))
@@ -332,9 +327,9 @@ static bool loads_first(const finder *f, const py_instruction *i)
 /* Is that variable called as methods call what they are called on? A static one has none. */
 static bool is_self(finder *f, const piece *p, char name[PY_USE_NAME_SIZE])
 {
-    uint64_t names = word_at(f->py, p->code + rhi__py_code_parts(f->py)->local_names);
-    return names && word_at(f->py, names + PY_OB_SIZE) &&
-           rhi__py_text(f->py, word_at(f->py, names + TUPLE_ITEMS), name, PY_USE_NAME_SIZE) &&
+    uint64_t names = py_word_at(f->py, p->code + rhi__py_code_parts(f->py)->local_names);
+    return names && py_word_at(f->py, names + PY_OB_SIZE) &&
+           rhi__py_text(f->py, py_word_at(f->py, names + TUPLE_ITEMS), name, PY_USE_NAME_SIZE) &&
            (strcmp(name, "self") == 0 || strcmp(name, "cls") == 0);
 }
 
@@ -346,14 +341,14 @@ static uint64_t object_before(finder *f, const py_code *code, const piece *p,
     uint32_t number = count && before[0].opcode ? rhi__py_name_of(code, &before[0]) : UINT32_MAX;
     if (number == UINT32_MAX)
         return 0;
-    uint64_t name = word_at(f->py, code->names + TUPLE_ITEMS + 8 * (uint64_t)number);
+    uint64_t name = py_word_at(f->py, code->names + TUPLE_ITEMS + 8 * (uint64_t)number);
     if (before[0].role == PY_LOAD_GLOBAL || (before[0].role == PY_LOAD_NAME && p->scope == MODULE))
         return look_up(f, p->globals, name, NULL);
     if (before[0].role != PY_LOAD_ATTR)
         return 0;
     uint64_t module = object_before(f, code, p, before + 1, count - 1);
     return is_layout(f->py, module, PY_MODULE)
-               ? look_up(f, word_at(f->py, module + MODULE_DICT), name, NULL)
+               ? look_up(f, py_word_at(f->py, module + MODULE_DICT), name, NULL)
                : 0;
 }
 
@@ -367,7 +362,7 @@ static bool is_owners(finder *f, const py_code *code, const piece *p, const py_i
     h->is_guess = false;
     h->owner[0] = '\0';
     if (object) {
-        uint64_t class = word_at(f->py, object + PY_OB_TYPE);
+        uint64_t class = py_word_at(f->py, object + PY_OB_TYPE);
         if (object != f->owner && (f->globals || (object != f->class && class != f->class)))
             return false;
         h->is_guess = object != f->owner && object != f->class;
@@ -390,13 +385,13 @@ static bool is_owners(finder *f, const py_code *code, const piece *p, const py_i
 static bool find_name(finder *f, py_code *code, bool by_text, uint32_t *index)
 {
     *index = UINT32_MAX;
-    code->names = word_at(f->py, code->address + (f->py->minor >= 11 ? 32 : 64));
-    code->name_count = word_at(f->py, code->names + PY_OB_SIZE);
+    code->names = py_word_at(f->py, code->address + (f->py->minor >= 11 ? 32 : 64));
+    code->name_count = py_word_at(f->py, code->names + PY_OB_SIZE);
     if (!is_layout(f->py, code->names, PY_TUPLE) || code->name_count > NAMES_MAX ||
         !rhi__take_room(f->reader, code->name_count * 8))
         return false;
     for (uint64_t i = 0; i < code->name_count && *index == UINT32_MAX; i++) {
-        uint64_t name = word_at(f->py, code->names + TUPLE_ITEMS + 8 * i);
+        uint64_t name = py_word_at(f->py, code->names + TUPLE_ITEMS + 8 * i);
         if (!name)
             return false;
         if ((f->key && name == f->key) ||
@@ -475,7 +470,7 @@ static void call_function(py_runtime *py, const piece *p, char *text, size_t siz
 static rhi_error *tell(finder *f, const py_code *code, const piece *p, const hit *h)
 {
     char function[RHI_NAME_SIZE], path[PATH_SIZE], called[PY_USE_TEXT_SIZE];
-    uint64_t file = word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename),
+    uint64_t file = py_word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename),
              unit = h->at.unit,
              at = f->py->minor >= 11   ? p->code + f->py->at->code_bytes + 2 * unit
                   : f->py->minor == 10 ? unit
@@ -564,7 +559,7 @@ static rhi_error *add_piece(finder *f, const piece *p)
 static bool is_own_file(finder *f, const piece *p)
 {
     uint64_t file = look_up(f, p->globals, 0, "__file__"),
-             own = word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename);
+             own = py_word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename);
     return same_text(f->py, file, own);
 }
 
@@ -574,11 +569,11 @@ static rhi_error *add_function(finder *f, uint64_t object)
     py_runtime *py = f->py;
     piece p = {.function = object, .scope = FUNCTION};
     if (is_layout(py, object, PY_FRAME)) {
-        p.code = word_at(py, object + 32);
-        p.globals = word_at(py, object + 48);
-        p.scope = is_optimized(py, p.code)                ? FUNCTION
-                  : word_at(py, object + 56) == p.globals ? MODULE
-                                                          : CLASS;
+        p.code = py_word_at(py, object + 32);
+        p.globals = py_word_at(py, object + 48);
+        p.scope = is_optimized(py, p.code)                   ? FUNCTION
+                  : py_word_at(py, object + 56) == p.globals ? MODULE
+                                                             : CLASS;
         return add_piece(f, &p);
     }
     if (!is_layout(py, object, PY_FUNCTION))
@@ -586,7 +581,7 @@ static rhi_error *add_function(finder *f, uint64_t object)
     p.globals = globals_of(py, object);
     p.code = code_of(py, object);
     if (!is_optimized(py, p.code)) {
-        uint64_t name = word_at(py, p.code + rhi__py_code_parts(py)->name);
+        uint64_t name = py_word_at(py, p.code + rhi__py_code_parts(py)->name);
         p.scope = name && rhi__py_is_text(py, name, "<module>") ? MODULE : CLASS;
         p.is_guess = p.scope == MODULE && !is_own_file(f, &p);
     }
@@ -596,15 +591,15 @@ static rhi_error *add_function(finder *f, uint64_t object)
 /* Functions and classes that a piece of code defines are constants of it. */
 static rhi_error *add_constants(finder *f, piece *p)
 {
-    uint64_t constants = word_at(f->py, p->code + (f->py->minor >= 11 ? 24 : 56)),
-             count = word_at(f->py, constants + PY_OB_SIZE);
+    uint64_t constants = py_word_at(f->py, p->code + (f->py->minor >= 11 ? 24 : 56)),
+             count = py_word_at(f->py, constants + PY_OB_SIZE);
     if (!is_layout(f->py, constants, PY_TUPLE) || count > CONSTANTS_MAX ||
         !rhi__take_room(f->reader, count * 8)) {
         p->is_unread = true;
         return NULL;
     }
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t code = word_at(f->py, constants + TUPLE_ITEMS + 8 * i);
+        uint64_t code = py_word_at(f->py, constants + TUPLE_ITEMS + 8 * i);
         if (!is_layout(f->py, code, PY_CODE)) {
             p->is_unread |= !type_at(f->py, code);
             continue;
