@@ -6,8 +6,8 @@
  * those in modules. headers.c decodes them. slots.c and tables.c visit their references, names.c
  * calls these; members.c has which words of a function, say, are references. pages.c keeps what
  * they read; value.c and scalars.c show what objects hold. threads.c, frames.c and interpreter.c
- * find the roots; expression.c writes a path from there in Python; uses.c and what uses.h names find
- * the code that names a variable.
+ * find the roots; expression.c writes a path from there in Python; uses.c and what uses.h names
+ * find the code that names a variable.
  *
  * Invariant: whatever the target holds, what is kept here was checked and is bounded: offsets lie
  * inside of their objects, numbers of types inside of `types`. */
