@@ -298,7 +298,8 @@ static void count(const rhi_knowledge *k, const uint64_t *kept, const uint64_t *
     }
 }
 
-/* A collector at work finds nothing more when it is called, and takes what there is itself. */
+/* A collector at work finds nothing when it is called, and takes what there is itself; and where
+ * Python ends, things go by themselves. */
 static bool is_at_work(const rhi_reader *reader)
 {
     bool any = false;
