@@ -1,7 +1,7 @@
 """check_python_code.py - which code fills and uses a variable of Python, in one door, against what dis and ast say of it.
 
 code_python.py tells the truth of its own variables, and of those of the modules that it is given. `refs` of what each holds has
-to name the same lines and functions, and to say the same of what is done there.
+to name the same lines and functions, and to say the same of what is done there. What it could not look at is said.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 
 from check_python_samples import Asker
 from expect import same
-from launch import Target, door_of, report, require, sample_environment
+from launch import Question, Target, door_of, report, require, sample_environment
 from python_target import HERE, PYTHON, PipedShell, minor_version
 
 WORDS = {"passes": "uses", "reads": "uses"}
@@ -43,6 +43,19 @@ def check_attribute(known, document):
     same("code of %s" % known["name"], sorted(rows), sorted(known["code"]))
 
 
+def check_unsaid(program, door, target):
+    """Code may name it that cannot be read, or more often than is told of."""
+    program.stdin.write("\n")
+    program.stdin.flush()
+    truth = json.loads(program.stdout.readline())
+    document = json.loads(door.ask(target, [Question("refs", "--json --limit=0 --in " + truth["crowd"])])[0].out)
+    used = [each for each in document["variables"] if each["name"] == "__main__.crowd"][0]
+    same("code that cannot be read", used["unread"], truth["hidden"])
+    why = "the code that names __main__.crowd is too much: some is left out"
+    require(not document["complete"] and why in str(document.get("incomplete_because")), "%s", document.get("incomplete_because"))
+    require(100 < len(used["code"]) < truth["times"], "%d places", len(used["code"]))
+
+
 def main():
     parser = argparse.ArgumentParser(description="Checks what is said of the code that uses variables of Python, in one door.")
     parser.add_argument("--door", choices=("gdb", "lldb", "shell"), required=True)
@@ -63,6 +76,7 @@ def main():
                 for known in truth["attributes"]:
                     asker.ask("refs", "--path " + known["address"], lambda document, known=known: check_attribute(known, document))
                 asker.run()
+                check_unsaid(program, door, Target(pid=program.pid, exe=PYTHON))
                 uses = sum(len(known["named"]) for known in truth["variables"])
                 print("%d variables, %d places" % (len(truth["variables"]), uses))
                 require(uses > 70, "only %d places", uses)

@@ -1,8 +1,8 @@
 """check_python_moving.py - a Python program that never rests, stopped at random moments: nothing false is certain.
 
 The process is stopped (SIGSTOP), and asked. Whether its collector was at work, its own word `collecting` tells, which is read
-here: an answer about counts must be provisional then, and only then. What is held for ever is never leaked, and no
-answer fails; --strict: gcverify and gcstale find nothing, and nothing is lost, either.
+here: an answer about counts must be provisional then, and only then, and gc.collect() finds nothing for certain. What is held
+for ever is never leaked, and no answer fails; --strict: gcverify and gcstale find nothing, and nothing is lost, either.
 
 Answers of gcquery are held to the same as those of the other commands, and so are the files of gcexport: each says in itself
 that it is provisional, where it is, and none that an object is leaked which is held.
@@ -121,6 +121,8 @@ def check_moment(moving, door, target, strict):
         leaked = leaked_in(documents["gcleaks"])
         require(not leaked & moving.held, "held for ever, and leaked: %s", [hex(each) for each in leaked & moving.held][:20])
         require(not {address_of(row) for row in documents["gcfind"]["objects"]} & moving.held, "held for ever, and unreachable")
+    # a collector at work finds nothing when it is called
+    require(not is_collecting or documents["gcleaks"]["collectable_least"] == 0, "gc.collect() would find %s", documents["gcleaks"]["collectable_least"])
     check_rows(moving, documents, is_collecting)
     if strict and not is_collecting and documents["gcleaks"]["complete"]:
         lost = [leak for leak in documents["gcleaks"]["leaks"] if leak["cause"] != "cycle"]

@@ -84,6 +84,13 @@ def check_shared(arguments, subject):
              "sys.modules['__main__'].kept" + ("  # in interpreter " + name if name != "0" else ""))
 
 
+def check_code(line, document):
+    """Code of its own interpreter fills it: others have modules, classes and methods of the same names."""
+    rows = [row for used in document["variables"] if used["name"] == "Kept.words" for row in used["code"]]
+    same("code that fills Kept.words", sorted((row["line"], row["function"], row["possible"]) for row in rows if row["does"] == "fills"),
+         [(line, "Kept.put()", False), (line + 1, "stranger()", True)])
+
+
 def ask(asker, truth, outer):
     version = "python " + ask_python("'%d.%d.%d' % sys.version_info[:3]")
     # those that Py_NewInterpreter makes, "two" of embedding.c, share the allocator in each version
@@ -101,6 +108,11 @@ def ask(asker, truth, outer):
     for number in range(1, heaps + 1):
         if not outer:
             asker.ask("gcfind", "--heap=%d" % number, lambda document: require(document["total"] > 0, "an empty heap"))
+    for name, address in truth.get("words", {}).items():
+        asker.ask("refs", "--path 0x%x" % address, functools.partial(check_code, truth["line"][name]))
+    for name, address in truth.get("hidden", {}).items():
+        asker.ask("refs", "--path 0x%x" % address, lambda document, name=name: same(
+            "how Python reaches it", document["language_expression"]["text"], "sys.modules['__main__'].day.__dict__['year']  # in interpreter " + name))
     if outer:
         asker.ask("objat", truth["node"], lambda document: same("the node", document["object"]["id"], truth["node"]))
 

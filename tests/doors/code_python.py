@@ -2,6 +2,7 @@
 
 Its arguments are modules to import, whose variables are told of, too. Writes {"variables": [{"address", "name": "json.scanner.x",
 "named": [[line, function, "load" | "sets" | "unsets"]], "done": [[line, "fills" | "empties" | "uses"]]}], "attributes": [...]}.
+Told to go on, it hides what two functions have, and makes one that names a variable CROWD times: {"hidden": 2, "times": CROWD, "crowd": ADDRESS}.
 Invariant: `named` is what dis says of the code of all functions with the module's globals, `done` what ast says of its source.
 """
 
@@ -17,6 +18,7 @@ import types
 CONTAINERS = (list, dict, set, collections.deque)
 FILLS = ("append", "add", "setdefault", "update", "insert", "extend", "appendleft", "extendleft", "put", "put_nowait", "push", "write",
          "writelines", "symmetric_difference_update")
+CROWD = 1000
 EMPTIES = ("pop", "popitem", "popleft", "clear", "remove", "discard", "get_nowait", "difference_update", "intersection_update")
 WHAT = {"LOAD": "load", "STORE": "sets", "DELETE": "unsets"}
 ATTRIBUTES = {"LOAD_ATTR": "load", "LOAD_METHOD": "load", "STORE_ATTR": "sets", "DELETE_ATTR": "unsets"}
@@ -156,6 +158,25 @@ class Store:
 
 
 store = Store()
+
+
+def twin(is_first):
+    if is_first:
+        class Twin:
+            table = {}
+
+            def put(self, key):
+                self.table[key] = 1
+    else:
+        class Twin:
+            table = {}
+
+            def put(self, key):
+                self.table[key] = 2
+    return Twin
+
+
+twins = twin(True), twin(False)
 
 
 def outside(key):
@@ -342,7 +363,24 @@ def attributes():
                 ["sets", "Store.__init__()", line_of("self.names = []"), "self.names = …", False],
                 ["empties", take, line_of("self.names.remove(key)"), "self.names.remove(…)", False],
                 ["fills", "Store.move()", line_of("thing.names.insert(0, key)"), "….names.insert(…)", True],
-                ["reads", "outside()", line_of("return store.names.copy()"), "store.names.copy()", False]]}]
+                ["reads", "outside()", line_of("return store.names.copy()"), "store.names.copy()", False]]},
+            *[{"address": hex(id(each.table)), "name": "Twin.table", "code": [
+                ["fills", "twin.<locals>.Twin.put()", line_of("self.table[key] = %d" % (number + 1)),
+                 "self.table[…] = …" if each is of else "….table[…] = …", each is not of] for number, of in enumerate(twins)]} for each in twins]]
+
+
+crowd = {}
+
+
+def hide():
+    """One function has no names any more, another one no constants; a third names a variable more often than is told of."""
+    exec("def many():\n" + "    crowd[0] = 1\n" * CROWD, globals())  # noqa: S102 (the constant above)
+    names, constants = (32, 24) if sys.version_info >= (3, 11) else (64, 56)
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        for place in (id(fill.__code__) + names, id(empty.__code__) + constants):
+            memory.seek(place)
+            memory.write(id(None).to_bytes(8, "little"))
+    return {"hidden": 2, "times": CROWD, "crowd": hex(id(crowd))}
 
 
 def main():
@@ -350,6 +388,8 @@ def main():
     modules = [importlib.import_module(name) for name in sys.argv[1:]]
     told = all_variables([sys.modules["__main__"], *modules])
     print(json.dumps({"variables": told, "attributes": attributes()}), flush=True)
+    input()
+    print(json.dumps(hide()), flush=True)
     input()
 
 

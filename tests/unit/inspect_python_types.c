@@ -187,6 +187,47 @@ START_TEST(bases_and_subclasses_that_go_round_come_to_an_end)
 }
 END_TEST
 
+/* What an interpreter has of a static type from 3.12 on, as pycore_typeobject.h declares it. */
+static void put_state(scene *s, uint64_t interpreter, bool is_extension, unsigned number,
+                      uint64_t type, uint64_t dict)
+{
+    uint64_t size = s->py.minor >= 13 ? 48 : 40,
+             at = interpreter + s->py.at->type_cache + 4096 * 24 + 8 +
+                  (is_extension ? 200 * size + 16 : 0) + number * size;
+    put(s, at, type);
+    put(s, at + size - 24, dict);
+    put(s, type + PY_TP_SUBCLASSES, number + 1);
+    put(s, type + PY_TP_DICT, 0);
+}
+
+/* Builtin types and those of extensions have the same numbers; what one interpreter alone has
+ * imported, it has alone. */
+START_TEST(the_dict_of_a_static_type_lies_in_an_interpreter)
+{
+    enum { OTHER = INTERPRETER + 2 * INTERPRETER_BYTES };
+    scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
+    uint64_t builtin = new_type(&s, "builtin", 16, 0, 0),
+             extension = new_type(&s, "late.extension", 16, 0, 0), one = new_dict(&s, 4),
+             two = new_dict(&s, 4);
+    fake_map(s.t, OTHER, INTERPRETER_BYTES, READ_WRITE, "");
+    put(&s, builtin + PY_TP_DICT, one);
+    put(&s, extension + PY_TP_DICT, two);
+    if (s.py.minor >= 12) {
+        put_state(&s, INTERPRETER, false, 3, builtin, one);
+        put_state(&s, OTHER, false, 3, builtin, two);
+        put_state(&s, OTHER, s.py.minor >= 13, s.py.minor >= 13 ? 3 : 4, extension, two);
+    }
+    make_table(&s, 0);
+    ck_assert(rhi__array_reserve(&s.py.interpreters, 2));
+    s.py.interpreters.items[0] = (py_interpreter){0};
+    s.py.interpreters.items[1] = (py_interpreter){.address = OTHER, .gc = OTHER + s.py.at->gc};
+    scene_open_all(&s, 2);
+    ck_assert_uint_eq(rhi__py_known_type(&s.py, builtin)->dict, one);
+    ck_assert_uint_eq(rhi__py_known_type(&s.py, extension)->dict, two);
+    scene_free(&s);
+}
+END_TEST
+
 START_TEST(more_types_than_there_is_room_for_are_left_out)
 {
     scene s = scene_new(PY_MINOR_MIN + (unsigned)_i);
@@ -255,5 +296,6 @@ UNIT_MAIN_EACH("inspect_python_types", VERSIONS, types_that_share_a_name_are_tol
                without_read_only_data_names_come_from_dicts,
                a_layout_by_name_is_for_types_of_cpython_alone, a_layout_is_that_of_the_nearest_base,
                bases_and_subclasses_that_go_round_come_to_an_end,
+               the_dict_of_a_static_type_lies_in_an_interpreter,
                more_types_than_there_is_room_for_are_left_out,
                a_type_whose_facts_disagree_is_damage)

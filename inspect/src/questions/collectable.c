@@ -298,6 +298,16 @@ static void count(const rhi_knowledge *k, const uint64_t *kept, const uint64_t *
     }
 }
 
+/* A collector at work finds nothing when it is called, and takes what there is itself; and where
+ * Python ends, things go by themselves. */
+static bool is_at_work(const rhi_reader *reader)
+{
+    bool any = false;
+    for (uint64_t i = 0; i < reader->heaps.count; i++)
+        any |= reader->heaps.items[i].provisional && reader->heaps.items[i].format->collect_word;
+    return any;
+}
+
 rhi_error *rhi__count_collectable(rhi_knowledge *k, rhi_collectable *result)
 {
     uint64_t *kept = bits(k), *perhaps = bits(k);
@@ -309,7 +319,7 @@ rhi_error *rhi__count_collectable(rhi_knowledge *k, rhi_collectable *result)
         error = find_open(k, kept, result);
     if (!error)
         count(k, kept, perhaps, result);
-    if (!k->is_whole)
+    if (!k->is_whole || is_at_work(k->reader))
         result->least = 0;
     free(kept);
     free(perhaps);

@@ -13,7 +13,8 @@
 struct rhi_session;
 
 /* Of the garbage it would find at least `least` objects, at most `most`: with finalizers, which run
- * before it counts, it may find fewer, and where an unsure slot decides. Invariant: both hold
+ * before it counts, it may find fewer, and where an unsure slot decides, or a collector is at work
+ * already. Invariant: both hold
  * whatever finalizers do, and whatever opaque types own and tell. */
 typedef struct rhi_collectable {
     uint64_t least, most;

@@ -50,15 +50,9 @@ __attribute__((format(printf, 2, 3))) static bool rewrite(writer *w, const char 
     return true;
 }
 
-static uint64_t word_at(const writer *w, uint64_t address)
-{
-    uint64_t value;
-    return rhi__py_u64(w->py, address, &value) ? value : 0;
-}
-
 static const py_type *type_at(const writer *w, uint64_t object)
 {
-    return rhi__py_known_type(w->py, word_at(w, object + PY_OB_TYPE));
+    return rhi__py_known_type(w->py, py_word_at(w->py, object + PY_OB_TYPE));
 }
 
 /* ---- attributes ----------------------------------------------------------------------------- */
@@ -86,9 +80,10 @@ static bool is_identifier(const char *name)
 /* The first of a class and its bases that has the name: what it has there; 0: none has. */
 static uint64_t in_classes(const writer *w, uint64_t class, const char *name)
 {
-    uint64_t mro = word_at(w, class + PY_TP_MRO), count = word_at(w, mro + PY_OB_SIZE), found = 0;
+    uint64_t mro = py_word_at(w->py, class + PY_TP_MRO),
+             count = py_word_at(w->py, mro + PY_OB_SIZE), found = 0;
     for (uint64_t i = 0; mro && i < count && i < MRO_MAX && !found; i++) {
-        uint64_t each = word_at(w, mro + TUPLE_ITEMS + 8 * i);
+        uint64_t each = py_word_at(w->py, mro + TUPLE_ITEMS + 8 * i);
         const py_type *type = rhi__py_known_type(w->py, each);
         found = type && type->dict ? rhi__py_dict_get(w->py, type->dict, name) : 0;
     }
@@ -105,14 +100,14 @@ static bool overrides(const writer *w, uint64_t class, const char *name)
 
 static bool dict_of(writer *w, uint64_t owner)
 {
-    return !overrides(w, word_at(w, owner + PY_OB_TYPE), "__dict__") &&
+    return !overrides(w, py_word_at(w->py, owner + PY_OB_TYPE), "__dict__") &&
            rewrite(w, "%s.__dict__", w->text);
 }
 
 /* owner.name, which is_attribute said is one; around what its class says of attributes. */
 static bool named_attribute(writer *w, uint64_t owner, const char *name)
 {
-    if (!overrides(w, word_at(w, owner + PY_OB_TYPE), "__getattribute__"))
+    if (!overrides(w, py_word_at(w->py, owner + PY_OB_TYPE), "__getattribute__"))
         return rewrite(w, "%s.%s", w->text, name);
     return rewrite(w, "%s.__getattribute__(%s, '%s')",
                    rhi__py_known_type(w->py, owner) ? "type" : "object", w->text, name);
@@ -121,15 +116,15 @@ static bool named_attribute(writer *w, uint64_t owner, const char *name)
 /* Is owner.name what the owner's `__dict__` has under that name? */
 static bool is_attribute(const writer *w, uint64_t owner, const char *name, uint64_t value)
 {
-    uint64_t class = word_at(w, owner + PY_OB_TYPE), found = in_classes(w, class, name);
+    uint64_t class = py_word_at(w->py, owner + PY_OB_TYPE), found = in_classes(w, class, name);
     const py_type *own = rhi__py_known_type(w->py, owner), *of_value = type_at(w, value);
-    if (found && word_at(w, word_at(w, found + PY_OB_TYPE) + TYPE_DESCR_SET))
+    if (found && py_word_at(w->py, py_word_at(w->py, found + PY_OB_TYPE) + TYPE_DESCR_SET))
         return false; /* what the class says goes before */
     if (!own)
         return true;
     /* of a class: what is asked for by it may answer something else than itself */
-    return of_value &&
-           (of_value->layout == PY_FUNCTION || !word_at(w, of_value->address + TYPE_DESCR_GET));
+    return of_value && (of_value->layout == PY_FUNCTION ||
+                        !py_word_at(w->py, of_value->address + TYPE_DESCR_GET));
 }
 
 /* A key as Python writes it, in full; false: it cannot be written so, as nan. */
@@ -287,7 +282,8 @@ static bool compare_variable(void *context, const py_entry *entry)
 static bool kept_in_state(writer *w, const rhi_way_step *step)
 {
     variables v = {.w = w, .module = step->object.address, .value = step->value};
-    return !rhi__py_each_entry(w->py, word_at(w, v.module + MODULE_DICT), compare_variable, &v) &&
+    return !rhi__py_each_entry(w->py, py_word_at(w->py, v.module + MODULE_DICT), compare_variable,
+                               &v) &&
            named_attribute(w, v.module, v.name);
 }
 
@@ -323,7 +319,7 @@ static bool is_awaited(const writer *w, const py_type *type, uint64_t label)
     uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1), slot = label >> PY_FRAME_BITS;
     return w->py->at->frame_owner != PY_ABSENT && type->layout == PY_GENERATOR &&
            strcmp(prefix_of(w, type), "cr") == 0 &&
-           (int32_t)word_at(w, frame + w->py->at->frame_stacktop) == (int64_t)slot + 1;
+           (int32_t)py_word_at(w->py, frame + w->py->at->frame_stacktop) == (int64_t)slot + 1;
 }
 
 static bool local(writer *w, const py_type *type, uint64_t label)

@@ -6,7 +6,8 @@
  * those in modules. headers.c decodes them. slots.c and tables.c visit their references, names.c
  * calls these; members.c has which words of a function, say, are references. pages.c keeps what
  * they read; value.c and scalars.c show what objects hold. threads.c, frames.c and interpreter.c
- * find the roots; expression.c writes a path from there in Python.
+ * find the roots; expression.c writes a path from there in Python; uses.c and what uses.h names
+ * find the code that names a variable.
  *
  * Invariant: whatever the target holds, what is kept here was checked and is bounded: offsets lie
  * inside of their objects, numbers of types inside of `types`. */
@@ -503,6 +504,12 @@ void rhi__py_views_free(py_runtime *py);
  * read is kept until the next pass or question begins; without views nothing is. */
 uint64_t rhi__py_read(py_runtime *py, uint64_t address, void *buffer, uint64_t size);
 bool rhi__py_u64(py_runtime *py, uint64_t address, uint64_t *value);
+/* The word there; 0: it cannot be read. */
+static inline uint64_t py_word_at(py_runtime *py, uint64_t address)
+{
+    uint64_t value;
+    return rhi__py_u64(py, address, &value) ? value : 0;
+}
 
 /* ---- slots.c, tables.c, names.c, value.c ---------------------------------------------------- */
 

@@ -15,34 +15,45 @@ typedef struct role_group {
 #define OPS(...) ((const uint8_t[]){__VA_ARGS__, 0})
 
 /* clang-format off */
+/* The same in several versions. */
+static const role_group groups_9_12[] = {
+    {PY_LOAD_GLOBAL, OPS(116)},
+    {PY_LOAD_NAME, OPS(101)},
+    {PY_STORE_GLOBAL, OPS(97)},
+    {PY_STORE_NAME, OPS(90)},
+    {PY_DELETE_GLOBAL, OPS(98)},
+    {PY_DELETE_NAME, OPS(91)},
+    {PY_LOAD_ATTR, OPS(106)},
+    {PY_STORE_ATTR, OPS(95)},
+    {PY_DELETE_ATTR, OPS(96)},
+    {PY_STORE_SUBSCR, OPS(60)},
+    {PY_DELETE_SUBSCR, OPS(61)},
+    {PY_BINARY_SUBSCR, OPS(25)},
+    {PY_CALL_EX, OPS(142)},
+    {0}};
+static const role_group groups_11_12[] = {
+    {PY_KEEPS, OPS(83, 125, 138, 145, 146, 147, 162, 163, 164, 165)},
+    {PY_BINARY_OP, OPS(122)},
+    {PY_COPY, OPS(120)},
+    {PY_SWAP, OPS(99)},
+    {PY_LOOPS, OPS(93, 123)},
+    {PY_CALL, OPS(171)},
+    {0}};
 static const role_group groups_9_10[] = {
     {PY_POPS, OPS(1, 70, 111, 112, 114, 115)},
-    {PY_STORE_ATTR, OPS(95)},
     {PY_ROT_N, OPS(99)},
     {PY_LOAD_METHOD, OPS(160)},
-    {PY_LOAD_NAME, OPS(101)},
     {PY_INPLACE, OPS(17, 28, 29, 55, 56, 57, 59, 67, 75, 76, 77, 78, 79)},
     {PY_REPLACES, OPS(10, 11, 12, 15, 16, 19, 20, 22, 23, 24, 26, 27, 50, 62, 63, 64, 65,
      66, 68, 69, 72, 73, 82, 107, 117, 118, 155)},
     {PY_CALL, OPS(131, 141, 161)},
     {PY_LOOPS, OPS(93)},
     {PY_DUP_TOP, OPS(4)},
-    {PY_LOAD_GLOBAL, OPS(116)},
-    {PY_DELETE_ATTR, OPS(96)},
     {PY_ROT_FOUR, OPS(6)},
     {PY_ROT_TWO, OPS(2)},
-    {PY_LOAD_ATTR, OPS(106)},
-    {PY_CALL_EX, OPS(142)},
     {PY_PUSHES, OPS(9, 30, 71, 74, 85, 87, 100, 110, 113, 124, 126, 129, 135, 136, 138,
      144, 148)},
-    {PY_STORE_NAME, OPS(90)},
-    {PY_DELETE_GLOBAL, OPS(98)},
-    {PY_DELETE_NAME, OPS(91)},
     {PY_ROT_THREE, OPS(3)},
-    {PY_DELETE_SUBSCR, OPS(61)},
-    {PY_STORE_GLOBAL, OPS(97)},
-    {PY_BINARY_SUBSCR, OPS(25)},
-    {PY_STORE_SUBSCR, OPS(60)},
     {PY_KEEPS, OPS(83, 125, 137, 145, 146, 147, 162, 163, 164, 165)},
     {PY_DUP_TOP_TWO, OPS(5)},
     {PY_PACKS, OPS(86, 102, 103, 104, 105, 132, 133, 156, 157)},
@@ -53,26 +64,7 @@ static const role_group groups_11[] = {
     {PY_REPLACES, OPS(10, 11, 12, 15, 50, 68, 69, 82, 107, 117, 118, 131, 155)},
     {PY_PACKS, OPS(86, 102, 103, 104, 105, 132, 133, 156, 157)},
     {PY_POPS, OPS(1, 70, 111, 112, 114, 115, 128, 129, 173, 174, 175, 176)},
-    {PY_KEEPS, OPS(83, 125, 138, 145, 146, 147, 162, 163, 164, 165)},
-    {PY_LOAD_GLOBAL, OPS(116)},
-    {PY_LOAD_NAME, OPS(101)},
-    {PY_STORE_GLOBAL, OPS(97)},
-    {PY_STORE_NAME, OPS(90)},
-    {PY_DELETE_GLOBAL, OPS(98)},
-    {PY_DELETE_NAME, OPS(91)},
-    {PY_LOAD_ATTR, OPS(106)},
     {PY_LOAD_METHOD, OPS(160)},
-    {PY_STORE_ATTR, OPS(95)},
-    {PY_DELETE_ATTR, OPS(96)},
-    {PY_STORE_SUBSCR, OPS(60)},
-    {PY_DELETE_SUBSCR, OPS(61)},
-    {PY_BINARY_SUBSCR, OPS(25)},
-    {PY_BINARY_OP, OPS(122)},
-    {PY_CALL_EX, OPS(142)},
-    {PY_COPY, OPS(120)},
-    {PY_SWAP, OPS(99)},
-    {PY_LOOPS, OPS(93, 123)},
-    {PY_CALL, OPS(171)},
     {0}};
 static const role_group groups_12[] = {
     {PY_PUSHES, OPS(2, 9, 30, 71, 74, 75, 85, 87, 100, 110, 124, 126, 127, 135, 136, 137,
@@ -81,26 +73,7 @@ static const role_group groups_12[] = {
      175, 176)},
     {PY_PACKS, OPS(102, 103, 104, 105, 132, 133, 150, 156, 157)},
     {PY_POPS, OPS(1, 4, 114, 115, 128, 129)},
-    {PY_KEEPS, OPS(83, 125, 138, 145, 146, 147, 162, 163, 164, 165)},
-    {PY_LOAD_GLOBAL, OPS(116)},
-    {PY_LOAD_NAME, OPS(101)},
-    {PY_STORE_GLOBAL, OPS(97)},
-    {PY_STORE_NAME, OPS(90)},
-    {PY_DELETE_GLOBAL, OPS(98)},
-    {PY_DELETE_NAME, OPS(91)},
-    {PY_LOAD_ATTR, OPS(106)},
-    {PY_STORE_ATTR, OPS(95)},
-    {PY_DELETE_ATTR, OPS(96)},
-    {PY_STORE_SUBSCR, OPS(60)},
-    {PY_DELETE_SUBSCR, OPS(61)},
-    {PY_BINARY_SUBSCR, OPS(25)},
     {PY_STORE_SLICE, OPS(27)},
-    {PY_BINARY_OP, OPS(122)},
-    {PY_CALL_EX, OPS(142)},
-    {PY_COPY, OPS(120)},
-    {PY_SWAP, OPS(99)},
-    {PY_LOOPS, OPS(93, 123)},
-    {PY_CALL, OPS(171)},
     {0}};
 static const role_group groups_13[] = {
     {PY_PUSHES, OPS(20, 23, 24, 25, 30, 34, 35, 37, 62, 64, 65, 71, 79, 83, 84, 85, 86,
@@ -132,16 +105,20 @@ static const role_group groups_13[] = {
     {0}};
 /* clang-format on */
 
-static const role_group *const groups[PY_VERSIONS] = {groups_9_10, groups_9_10, groups_11,
-                                                      groups_12, groups_13};
+static const role_group *const groups[PY_VERSIONS][3] = {{groups_9_12, groups_9_10},
+                                                         {groups_9_12, groups_9_10},
+                                                         {groups_9_12, groups_11_12, groups_11},
+                                                         {groups_9_12, groups_11_12, groups_12},
+                                                         {groups_13}};
 
 void rhi__py_roles(const py_runtime *py, uint8_t roles[256])
 {
     for (unsigned i = 0; i < 256; i++)
         roles[i] = PY_NO_ROLE;
-    for (const role_group *g = groups[py_version(py)]; g->opcodes; g++)
-        for (const uint8_t *opcode = g->opcodes; *opcode; opcode++)
-            roles[*opcode] = g->role;
+    for (unsigned i = 0; i < 3; i++)
+        for (const role_group *g = groups[py_version(py)][i]; g && g->opcodes; g++)
+            for (const uint8_t *opcode = g->opcodes; *opcode; opcode++)
+                roles[*opcode] = g->role;
 }
 
 char rhi__py_operation(const py_runtime *py, uint8_t base, uint32_t argument)

@@ -31,15 +31,9 @@ static uint64_t code_u32(py_runtime *py, uint64_t code, uint64_t offset)
                : 0;
 }
 
-static uint64_t word_at(py_runtime *py, uint64_t address)
-{
-    uint64_t value;
-    return rhi__py_u64(py, address, &value) ? value : 0;
-}
-
 static uint64_t length_of(py_runtime *py, uint64_t tuple)
 {
-    return tuple ? word_at(py, tuple + PY_OB_SIZE) : 0;
+    return tuple ? py_word_at(py, tuple + PY_OB_SIZE) : 0;
 }
 
 /* Slots of a frame in front of its value stack. */
@@ -48,8 +42,8 @@ static uint64_t local_count(py_runtime *py, uint64_t code)
     const py_code_parts *parts = rhi__py_code_parts(py);
     uint64_t count = code_u32(py, code, parts->local_count);
     if (parts->cellvars)
-        count += length_of(py, word_at(py, code + parts->cellvars)) +
-                 length_of(py, word_at(py, code + parts->freevars));
+        count += length_of(py, py_word_at(py, code + parts->cellvars)) +
+                 length_of(py, py_word_at(py, code + parts->freevars));
     return count;
 }
 
@@ -169,12 +163,12 @@ static bool variable_of(py_runtime *py, uint64_t code, uint64_t slot, char *name
     const uint16_t places[] = {parts->local_names, parts->cellvars, parts->freevars};
     uint64_t in_all = slot;
     for (unsigned i = 0; i < 3 && (i == 0 || places[i]); i++) {
-        uint64_t names = word_at(py, code + places[i]), count = length_of(py, names);
+        uint64_t names = py_word_at(py, code + places[i]), count = length_of(py, names);
         if (slot < count) {
             *is_cell =
                 i > 0 || (parts->local_kinds &&
-                          rhi__py_is_cell(py, word_at(py, code + parts->local_kinds), in_all));
-            return rhi__py_text(py, word_at(py, names + TUPLE_ITEMS + slot * 8), name, size);
+                          rhi__py_is_cell(py, py_word_at(py, code + parts->local_kinds), in_all));
+            return rhi__py_text(py, py_word_at(py, names + TUPLE_ITEMS + slot * 8), name, size);
         }
         slot -= count;
     }
@@ -184,7 +178,7 @@ static bool variable_of(py_runtime *py, uint64_t code, uint64_t slot, char *name
 bool rhi__py_local_variable(py_runtime *py, uint64_t label, char *name, size_t size, bool *is_cell)
 {
     uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1), slot = label >> PY_FRAME_BITS,
-             code = word_at(py, frame + py->at->frame_code);
+             code = py_word_at(py, frame + py->at->frame_code);
     return slot < local_count(py, code) && variable_of(py, code, slot, name, size, is_cell);
 }
 
@@ -194,7 +188,7 @@ void rhi__py_local_name(py_runtime *py, uint64_t label, char *name, size_t size)
         variable[FRAME_NAME_SIZE];
     bool is_cell;
     uint64_t frame = label & ((1ull << PY_FRAME_BITS) - 1),
-             code = word_at(py, frame + py->at->frame_code);
+             code = py_word_at(py, frame + py->at->frame_code);
     unsigned line = rhi__py_line_of(py, frame, code);
     rhi__py_code_call(py, code, function, sizeof function);
     rhi__py_code_file(py, code, file, sizeof file);

@@ -227,29 +227,38 @@ static bool is_type(const py_runtime *py, const uint8_t *head)
 
 /* ---- what each interpreter has of a static type ---------------------------------------------- */
 
-/* Behind the type cache, from 3.12 on. A type of extensions counts on from the last builtin one. */
-enum { CACHE_BYTES = 4096 * 24, BUILTINS = 200, EXTENSIONS = 10 };
+/* Behind the type cache, from 3.12 on. Types of extensions have numbers of their own, from 3.13 on:
+ * how many there are, and the next number, are between. */
+enum { CACHE_BYTES = 4096 * 24, BUILTINS = 200, EXTENSIONS = 10, BETWEEN = 16 };
 
 /* The state of a static type of this head in an interpreter; 0: it has none. */
 static uint64_t state_of(const py_runtime *py, const py_interpreter *interpreter, uint64_t address,
                          const uint8_t *head)
 {
     uint64_t number = rhi__load64(head + PY_TP_SUBCLASSES) - 1, size = py->minor >= 13 ? 48 : 40,
-             count = py->minor >= 13 ? BUILTINS + EXTENSIONS : BUILTINS, found,
-             state = interpreter->address + py->at->type_cache + CACHE_BYTES + 8 + number * size;
-    if (py->minor < 12 || number >= count || (flags_of(head) & PY_FLAG_HEAPTYPE))
+             state = interpreter->address + py->at->type_cache + CACHE_BYTES + 8 + number * size,
+             found;
+    if (py->minor < 12 || number >= BUILTINS || (flags_of(head) & PY_FLAG_HEAPTYPE))
         return 0;
-    if (number >= BUILTINS) /* the number of these and that of the next one are between */
-        state += 16;
-    return rhi__memory_u64(py->memory, state, &found) && found == address ? state : 0;
+    if (rhi__memory_u64(py->memory, state, &found) && found == address)
+        return state;
+    state += BUILTINS * size + BETWEEN;
+    return py->minor >= 13 && number < EXTENSIONS && rhi__memory_u64(py->memory, state, &found) &&
+                   found == address
+               ? state
+               : 0;
 }
 
+/* An extension may have been imported by another interpreter than the main one alone. */
 static uint64_t dict_of(const py_runtime *py, uint64_t address, const uint8_t *head)
 {
     uint64_t dict = rhi__load64(head + PY_TP_DICT), state;
-    if (dict || !(state = state_of(py, &py->interpreters.items[0], address, head)))
-        return dict;
-    return rhi__memory_u64(py->memory, state + (py->minor >= 13 ? 24 : 16), &dict) ? dict : 0;
+    for (uint64_t i = 0; i < py->interpreters.count && !dict; i++) {
+        state = state_of(py, &py->interpreters.items[i], address, head);
+        if (state && !rhi__memory_u64(py->memory, state + (py->minor >= 13 ? 24 : 16), &dict))
+            dict = 0;
+    }
+    return dict;
 }
 
 /* ---- learning ------------------------------------------------------------------------------- */

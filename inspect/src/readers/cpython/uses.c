@@ -6,7 +6,6 @@
  * with what it reached by another name is not known.
  * Invariant: of code that is not decoded to its end nothing is said. */
 #include "readers/cpython/uses.h"
-#include "base/map.h"
 #include "heap/objects.h"
 #include "readers/cpython/views.h"
 
@@ -17,7 +16,6 @@
 enum {
     TUPLE_ITEMS = 24,
     MODULE_DICT = 16,
-    MRO_MAX = 64,
     PATH_SIZE = 4096,
     NAMES_MAX = 1 << 16,
     CONSTANTS_MAX = 1 << 20,
@@ -26,59 +24,6 @@ enum {
     POLL_EVERY = 256,
     OPTIMIZED = 1 /* a flag of code: its names are no entries of a dict */
 };
-
-/* What a piece of code calls names: it is a module's own, a class's body, or a function's. */
-enum scope { MODULE, CLASS, FUNCTION };
-
-typedef struct piece {
-    uint64_t code, globals, function; /* function: 0: the code of a constant */
-    uint8_t scope;
-    bool is_guess; /* of a module's own: perhaps its names lie elsewhere */
-} piece;
-
-typedef struct finder {
-    py_runtime *py;
-    rhi_reader *reader;
-    rhi_use_search *search;
-    py_opcode opcodes[256];
-    uint8_t roles[256];
-    char name[RHI_NAME_SIZE];
-    uint64_t key;     /* the name's object; 0: not known */
-    uint64_t globals; /* of a module's variable: the dict; 0: it is an attribute */
-    uint64_t owner;   /* the module; or the object that has the attribute */
-    uint64_t class;   /* of an attribute */
-    bool is_container;
-    uint64_t steps; /* that are left of STEPS_MAX */
-    rhi_map seen;
-    struct {
-        piece *items;
-        uint64_t count, capacity;
-    } work;
-} finder;
-
-typedef struct hit {
-    py_instruction at;
-    const char *before; /* "self.", "….", NULL: the name alone */
-    char owner[PY_USE_NAME_SIZE];
-    bool is_guess;
-} hit;
-
-static uint64_t word_at(py_runtime *py, uint64_t address)
-{
-    uint64_t value;
-    return rhi__py_u64(py, address, &value) ? value : 0;
-}
-
-static const py_type *type_at(py_runtime *py, uint64_t object)
-{
-    return object ? rhi__py_known_type(py, word_at(py, object + PY_OB_TYPE)) : NULL;
-}
-
-static bool is_layout(py_runtime *py, uint64_t object, enum py_layout layout)
-{
-    const py_type *type = type_at(py, object);
-    return type && rhi__py_is_a(type, layout);
-}
 
 /* ---- the variable --------------------------------------------------------------------------- */
 
@@ -109,17 +54,17 @@ static bool is_pythons_own(const char *name)
 }
 
 /* Functions, classes and modules have names, too: who calls these is another question. */
-static bool is_data(const finder *f, uint64_t value)
+static bool is_data(const py_finder *f, uint64_t value)
 {
-    const py_type *type = type_at(f->py, value);
+    const py_type *type = py_type_at(f->py, value);
     return type && type->layout != PY_FUNCTION && type->layout != PY_TYPE &&
            type->layout != PY_MODULE && type->layout != PY_BUILTIN &&
            type->layout != PY_DESCRIPTOR && type->layout != PY_CODE;
 }
 
-static bool is_container(const finder *f, uint64_t value)
+static bool is_container(const py_finder *f, uint64_t value)
 {
-    const py_type *type = type_at(f->py, value);
+    const py_type *type = py_type_at(f->py, value);
     return type && (type->layout == PY_LIST || rhi__py_is_a(type, PY_DICT) ||
                     type->layout == PY_DEQUE || type->layout == PY_OWN_WORDS ||
                     (type->layout == PY_SET &&
@@ -132,19 +77,19 @@ static uint64_t module_of(py_runtime *py, uint64_t dict, const char *name)
 {
     for (uint64_t i = 0; i < py->interpreters.count; i++) {
         uint64_t module = rhi__py_dict_get(py, py->interpreters.items[i].modules, name);
-        if (module && word_at(py, module + MODULE_DICT) == dict)
+        if (module && py_word_at(py, module + MODULE_DICT) == dict)
             return module;
     }
     return 0;
 }
 
 /* What is looked for; shown: "app.cache". False: no code names that. */
-static bool understand(finder *f, rhi_reader *reader, const rhi_variable_slot *slot,
+static bool understand(py_finder *f, rhi_reader *reader, const rhi_variable_slot *slot,
                        char shown[RHI_NAME_SIZE])
 {
     char what[RHI_NAME_SIZE], of[RHI_NAME_SIZE];
     bool is_entry;
-    *f = (finder){.py = py_of_heap(reader, slot->holder.heap), .reader = reader};
+    *f = (py_finder){.py = py_of_heap(reader, slot->holder.heap), .reader = reader};
     if (!f->py->views || !slot->field || !is_data(f, slot->value))
         return false;
     f->key = key_of(f->py->views, slot, &is_entry);
@@ -166,9 +111,9 @@ static bool understand(finder *f, rhi_reader *reader, const rhi_variable_slot *s
     f->owner = owner->address;
     f->class = f->owner && rhi__py_known_type(f->py, f->owner)
                    ? f->owner
-                   : word_at(f->py, f->owner + PY_OB_TYPE);
+                   : py_word_at(f->py, f->owner + PY_OB_TYPE);
     const py_type *class = rhi__py_known_type(f->py, f->class);
-    if (!f->owner || !class || !class->is_heap_type || is_layout(f->py, f->owner, PY_MODULE))
+    if (!f->owner || !class || !class->is_heap_type || py_is_layout(f->py, f->owner, PY_MODULE))
         return false;
     rhi__text(shown, RHI_NAME_SIZE, "%s.%s",
               rhi__plain_type_name(reader, py_type_number(f->py, class)), f->name);
@@ -177,184 +122,36 @@ static bool understand(finder *f, rhi_reader *reader, const rhi_variable_slot *s
 
 bool rhi__py_variable(rhi_reader *reader, const rhi_variable_slot *slot, char name[RHI_NAME_SIZE])
 {
-    finder f;
+    py_finder f;
     return understand(&f, reader, slot, name);
-}
-
-/* ---- dicts ---------------------------------------------------------------------------------- */
-
-typedef struct lookup {
-    finder *f;
-    uint64_t key, value;
-    const char *text; /* NULL: the key is this very object, as names in code are */
-} lookup;
-
-static bool match_entry(void *context, const py_entry *entry)
-{
-    lookup *l = context;
-    bool is_it = l->text ? rhi__py_is_text(l->f->py, entry->key, l->text) : entry->key == l->key;
-    if (is_it)
-        l->value = entry->value;
-    l->f->steps -= l->f->steps > 0;
-    return !is_it && l->f->steps > 0;
-}
-
-/* What a dict has under the key, or the text; 0: nothing. */
-static uint64_t look_up(finder *f, uint64_t dict, uint64_t key, const char *text)
-{
-    lookup l = {.f = f, .key = key, .text = text};
-    if (dict && f->steps > 0)
-        rhi__py_each_entry(f->py, dict, match_entry, &l);
-    return l.value;
-}
-
-/* ---- what leads to an attribute ------------------------------------------------------------- */
-
-/* "Store.put", of the code or the function that has it. False: not known. */
-static bool qualified_name(py_runtime *py, const piece *p, char *text, size_t size)
-{
-    enum { FUNCTION_NAME = 40, OLD_FUNCTION_NAME = 104 };
-    const py_code_parts *parts = rhi__py_code_parts(py);
-    uint64_t name = word_at(py, p->code + parts->qualified_name);
-    char own[RHI_NAME_SIZE], *dot;
-    if (!rhi__py_text(py, name, text, size))
-        return false;
-    if (py->minor >= 11 || !p->function || !is_layout(py, p->function, PY_FUNCTION))
-        return true;
-    /* a function may have been given another one's name, its code has not */
-    name = word_at(py, p->function + (py->minor == 9 ? OLD_FUNCTION_NAME : FUNCTION_NAME));
-    dot = rhi__py_text(py, name, own, sizeof own) ? strrchr(own, '.') : NULL;
-    if (dot && strcmp(dot + 1, text) == 0)
-        rhi__text(text, size, "%s", own);
-    return true;
-}
-
-static bool same_text(py_runtime *py, uint64_t left, uint64_t right)
-{
-    char text[256];
-    return left && right &&
-           (left == right ||
-            (rhi__py_text(py, left, text, sizeof text) && rhi__py_is_text(py, right, text)));
-}
-
-/* Has the class the module's name whose globals these are? */
-static bool is_of_module(finder *f, const piece *p, const py_type *class)
-{
-    return same_text(f->py, look_up(f, p->globals, 0, "__name__"),
-                     look_up(f, class->dict, 0, "__module__"));
-}
-
-/* Is it a method of the attribute's class, or of one of its bases? By module and name: what wraps
- * a method hides it. */
-static bool is_method(finder *f, const piece *p)
-{
-    char name[RHI_NAME_SIZE], class_name[RHI_NAME_SIZE], *dot;
-    uint64_t mro = word_at(f->py, f->class + PY_TP_MRO), count = word_at(f->py, mro + PY_OB_SIZE);
-    if (!qualified_name(f->py, p, name, sizeof name) || !(dot = strrchr(name, '.')))
-        return false;
-    *dot = '\0';
-    for (uint64_t i = 0; mro && i < count && i < MRO_MAX; i++) {
-        uint64_t class = word_at(f->py, mro + TUPLE_ITEMS + 8 * i);
-        const py_type *type = rhi__py_known_type(f->py, class);
-        if (type && type->is_heap_type &&
-            rhi__py_text(f->py, word_at(f->py, class + f->py->at->ht_qualname), class_name,
-                         sizeof class_name) &&
-            strcmp(class_name, name) == 0 && is_of_module(f, p, type))
-            return true;
-    }
-    return false;
-}
-
-/* Does the instruction leave the code's first variable, an argument of methods, on the stack? */
-static bool loads_first(const finder *f, const py_instruction *i)
-{
-    static const struct {
-        uint8_t first, last, opcode;
-    } loads[] = {{9, 12, 124}, {13, 13, 85}};
-    for (unsigned k = 0; k < sizeof loads / sizeof *loads; k++)
-        if (f->py->minor >= loads[k].first && f->py->minor <= loads[k].last &&
-            i->opcode->base == loads[k].opcode)
-            return i->argument == 0;
-    return f->py->minor == 13 && i->opcode->base == 88 && (i->argument & 15) == 0;
-}
-
-/* Is that variable called as methods call what they are called on? A static one has none. */
-static bool is_self(finder *f, const piece *p, char name[PY_USE_NAME_SIZE])
-{
-    uint64_t names = word_at(f->py, p->code + rhi__py_code_parts(f->py)->local_names);
-    return names && word_at(f->py, names + PY_OB_SIZE) &&
-           rhi__py_text(f->py, word_at(f->py, names + TUPLE_ITEMS), name, PY_USE_NAME_SIZE) &&
-           (strcmp(name, "self") == 0 || strcmp(name, "cls") == 0);
-}
-
-/* The object that a name of globals, and attributes of modules behind it, lead to; 0: not known.
- * before[0] is the last instruction. */
-static uint64_t object_before(finder *f, const py_code *code, const piece *p,
-                              const py_instruction *before, unsigned count)
-{
-    uint32_t number = count && before[0].opcode ? rhi__py_name_of(code, &before[0]) : UINT32_MAX;
-    if (number == UINT32_MAX)
-        return 0;
-    uint64_t name = word_at(f->py, code->names + TUPLE_ITEMS + 8 * (uint64_t)number);
-    if (before[0].role == PY_LOAD_GLOBAL || (before[0].role == PY_LOAD_NAME && p->scope == MODULE))
-        return look_up(f, p->globals, name, NULL);
-    if (before[0].role != PY_LOAD_ATTR)
-        return 0;
-    uint64_t module = object_before(f, code, p, before + 1, count - 1);
-    return is_layout(f->py, module, PY_MODULE)
-               ? look_up(f, word_at(f->py, module + MODULE_DICT), name, NULL)
-               : 0;
-}
-
-enum { BEFORE = 3 };
-
-/* Is it the attribute that is asked for? *is_guess: of an object that is not known. */
-static bool is_owners(finder *f, const py_code *code, const piece *p, const py_instruction *before,
-                      hit *h)
-{
-    uint64_t object = object_before(f, code, p, before, BEFORE);
-    h->is_guess = false;
-    h->owner[0] = '\0';
-    if (object) {
-        uint64_t class = word_at(f->py, object + PY_OB_TYPE);
-        if (object != f->owner && (f->globals || (object != f->class && class != f->class)))
-            return false;
-        h->is_guess = object != f->owner && object != f->class;
-        return rhi__py_name_text(code, rhi__py_name_of(code, &before[0]), h->owner);
-    }
-    if (f->globals)
-        return false;
-    h->is_guess = !(before[0].opcode && loads_first(f, &before[0]) && is_self(f, p, h->owner) &&
-                    is_method(f, p));
-    if (h->is_guess)
-        rhi__text(h->owner, sizeof h->owner, "…");
-    const py_type *class = rhi__py_known_type(f->py, f->class);
-    return !h->is_guess || (class && is_of_module(f, p, class));
 }
 
 /* ---- a piece of code ------------------------------------------------------------------------ */
 
-/* Does it name the variable? by_text: the name may be another object with the same text. */
-static bool find_name(finder *f, py_code *code, bool by_text, uint32_t *index)
+/* Which of the code's names is that of the variable? UINT32_MAX: none. by_text: the name may be
+ * another object with the same text. False: they cannot be read. */
+static bool find_name(py_finder *f, py_code *code, bool by_text, uint32_t *index)
 {
     *index = UINT32_MAX;
-    code->names = word_at(f->py, code->address + (f->py->minor >= 11 ? 32 : 64));
-    code->name_count = word_at(f->py, code->names + PY_OB_SIZE);
-    if (!is_layout(f->py, code->names, PY_TUPLE) || code->name_count > NAMES_MAX ||
+    code->names = py_word_at(f->py, code->address + (f->py->minor >= 11 ? 32 : 64));
+    code->name_count = py_word_at(f->py, code->names + PY_OB_SIZE);
+    if (!py_is_layout(f->py, code->names, PY_TUPLE) || code->name_count > NAMES_MAX ||
         !rhi__take_room(f->reader, code->name_count * 8))
         return false;
     for (uint64_t i = 0; i < code->name_count && *index == UINT32_MAX; i++) {
-        uint64_t name = word_at(f->py, code->names + TUPLE_ITEMS + 8 * i);
-        if (name && f->key ? name == f->key || (by_text && rhi__py_is_text(f->py, name, f->name))
-                           : name && rhi__py_is_text(f->py, name, f->name))
+        uint64_t name = py_word_at(f->py, code->names + TUPLE_ITEMS + 8 * i);
+        if (!name)
+            return false;
+        if ((f->key && name == f->key) ||
+            ((!f->key || by_text) && rhi__py_is_text(f->py, name, f->name)))
             *index = (uint32_t)i;
     }
-    return *index != UINT32_MAX;
+    return true;
 }
 
 /* Does the instruction name it? */
-static bool names_it(finder *f, const py_code *code, const piece *p, const py_instruction *before,
-                     bool binds, hit *h)
+static bool names_it(py_finder *f, const py_code *code, const py_code_piece *p,
+                     const py_instruction *before, bool binds, py_hit *h)
 {
     bool is_here = f->globals && p->globals == f->globals;
     h->owner[0] = '\0';
@@ -365,22 +162,22 @@ static bool names_it(finder *f, const py_code *code, const piece *p, const py_in
     case PY_DELETE_GLOBAL:
         return is_here;
     case PY_LOAD_NAME:
-        h->is_guess = p->scope == MODULE && p->is_guess;
-        return is_here && (p->scope == MODULE || (p->scope == CLASS && !binds));
+        h->is_guess = p->scope == PY_OF_MODULE && p->is_guess;
+        return is_here && (p->scope == PY_OF_MODULE || (p->scope == PY_OF_CLASS && !binds));
     case PY_STORE_NAME:
     case PY_DELETE_NAME:
         h->is_guess = p->is_guess;
-        return is_here && p->scope == MODULE;
+        return is_here && p->scope == PY_OF_MODULE;
     default:
-        return is_owners(f, code, p, before, h);
+        return rhi__py_is_owners(f, code, p, before, h);
     }
 }
 
 /* Goes through the code; false: it is not understood. */
-static bool find_hits(finder *f, const py_code *code, const piece *p, uint32_t name, hit *hits,
-                      unsigned *count)
+static bool find_hits(py_finder *f, const py_code *code, const py_code_piece *p, uint32_t name,
+                      py_hit *hits, unsigned *count)
 {
-    py_instruction before[BEFORE] = {{0}}, i = {0};
+    py_instruction before[PY_BEFORE] = {{0}}, i = {0};
     bool binds = false;
     *count = 0;
     for (unsigned pass = 0; pass < 2; pass++)
@@ -390,11 +187,13 @@ static bool find_hits(finder *f, const py_code *code, const piece *p, uint32_t n
             bool is_named = rhi__py_name_of(code, &i) == name;
             if (pass == 0)
                 binds |= is_named && i.role == PY_STORE_NAME;
-            else if (is_named && *count < HITS_MAX) {
+            else if (is_named && *count == HITS_MAX)
+                f->is_cut = true;
+            else if (is_named) {
                 hits[*count].at = i;
                 *count += names_it(f, code, p, before, binds, &hits[*count]);
             }
-            memmove(before + 1, before, (BEFORE - 1) * sizeof *before);
+            memmove(before + 1, before, (PY_BEFORE - 1) * sizeof *before);
             before[0] = i;
         }
     return i.opcode && (i.opcode->flow == PY_ENDS || i.opcode->flow == PY_BACKWARD ||
@@ -407,19 +206,19 @@ static const char *last_part(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static void call_function(py_runtime *py, const piece *p, char *text, size_t size)
+static void call_function(py_runtime *py, const py_code_piece *p, char *text, size_t size)
 {
     char name[RHI_NAME_SIZE];
-    if (!qualified_name(py, p, name, sizeof name))
+    if (!rhi__py_qualified_name(py, p, name, sizeof name))
         snprintf(name, sizeof name, "?");
     size_t length = strlen(name);
     rhi__text(text, size, length && name[length - 1] == '>' ? "%s" : "%s()", name);
 }
 
-static rhi_error *tell(finder *f, const py_code *code, const piece *p, const hit *h)
+static rhi_error *tell(py_finder *f, const py_code *code, const py_code_piece *p, const py_hit *h)
 {
     char function[RHI_NAME_SIZE], path[PATH_SIZE], called[PY_USE_TEXT_SIZE];
-    uint64_t file = word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename),
+    uint64_t file = py_word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename),
              unit = h->at.unit,
              at = f->py->minor >= 11   ? p->code + f->py->at->code_bytes + 2 * unit
                   : f->py->minor == 10 ? unit
@@ -451,16 +250,18 @@ static rhi_error *tell(finder *f, const py_code *code, const piece *p, const hit
     return f->search->visit(f->search->context, &use);
 }
 
-static rhi_error *look_in(finder *f, const piece *p)
+static rhi_error *look_in(py_finder *f, py_code_piece *p)
 {
     py_code code = {.py = f->py, .opcodes = f->opcodes, .roles = f->roles, .address = p->code};
     rhi_scratch scratch = {0};
     rhi_error *error = NULL;
     uint32_t name;
     uint64_t size = 0;
-    if (!find_name(f, &code, f->globals && p->globals == f->globals, &name))
+    bool is_read = find_name(f, &code, f->globals && p->globals == f->globals, &name);
+    p->is_unread |= !is_read;
+    if (!is_read || name == UINT32_MAX)
         return NULL;
-    hit *hits = malloc(HITS_MAX * sizeof *hits);
+    py_hit *hits = malloc(HITS_MAX * sizeof *hits);
     unsigned count = 0;
     if (rhi__take_room(f->reader, 2)) /* else what is read would not be bounded */
         code.bytes = rhi__py_instructions(f->py, p->code, &scratch, &size);
@@ -469,7 +270,7 @@ static rhi_error *look_in(finder *f, const piece *p)
         error = rhi__error_memory();
     else if (!code.bytes || !rhi__take_room(f->reader, size) ||
              !find_hits(f, &code, p, name, hits, &count))
-        f->search->unread++;
+        p->is_unread = true;
     else
         for (unsigned i = 0; i < count && !error; i++)
             error = tell(f, &code, p, &hits[i]);
@@ -489,10 +290,11 @@ static bool is_optimized(py_runtime *py, uint64_t code)
 }
 
 /* Adds a piece, unless it was looked at. */
-static rhi_error *add_piece(finder *f, const piece *p)
+static rhi_error *add_piece(py_finder *f, const py_code_piece *p)
 {
     uint32_t index =
-        is_layout(f->py, p->code, PY_CODE) ? rhi__object_of(f->reader, p->code) : RHI_NO_OBJECT;
+        py_is_layout(f->py, p->code, PY_CODE) ? rhi__object_of(f->reader, p->code) : RHI_NO_OBJECT;
+    f->search->unread += index == RHI_NO_OBJECT;
     if (index == RHI_NO_OBJECT || rhi__map_get(&f->seen, index) != RHI_NOT_THERE)
         return NULL;
     if (!rhi__map_set(&f->seen, index, 0) || !rhi__array_reserve(&f->work, 1))
@@ -502,57 +304,64 @@ static rhi_error *add_piece(finder *f, const piece *p)
 }
 
 /* Is that the file of the module whose globals these are? */
-static bool is_own_file(finder *f, const piece *p)
+static bool is_own_file(py_finder *f, const py_code_piece *p)
 {
-    uint64_t file = look_up(f, p->globals, 0, "__file__"),
-             own = word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename);
-    return same_text(f->py, file, own);
+    uint64_t file = rhi__py_look_up(f, p->globals, 0, "__file__"),
+             own = py_word_at(f->py, p->code + rhi__py_code_parts(f->py)->filename);
+    return rhi__py_same_text(f->py, file, own);
 }
 
-/* What a function runs, or a frame of 3.9 and 3.10. */
-static rhi_error *add_function(finder *f, uint64_t object)
+/* What a function runs, or a frame of 3.9 and 3.10. Others are those of another Python. */
+static rhi_error *add_function(py_finder *f, uint64_t object)
 {
     py_runtime *py = f->py;
-    piece p = {.function = object, .scope = FUNCTION};
-    if (is_layout(py, object, PY_FRAME)) {
-        p.code = word_at(py, object + 32);
-        p.globals = word_at(py, object + 48);
-        p.scope = is_optimized(py, p.code)                ? FUNCTION
-                  : word_at(py, object + 56) == p.globals ? MODULE
-                                                          : CLASS;
+    py_code_piece p = {.function = object, .scope = PY_OF_FUNCTION};
+    if (py_is_layout(py, object, PY_FRAME)) {
+        p.code = py_word_at(py, object + 32);
+        p.globals = py_word_at(py, object + 48);
+        p.scope = is_optimized(py, p.code)                   ? PY_OF_FUNCTION
+                  : py_word_at(py, object + 56) == p.globals ? PY_OF_MODULE
+                                                             : PY_OF_CLASS;
         return add_piece(f, &p);
     }
-    p.globals = word_at(py, object + (py->minor == 9 ? 24 : 16));
-    p.code = word_at(py, object + (py->minor == 9 ? 16 : 48));
+    if (!py_is_layout(py, object, PY_FUNCTION))
+        return NULL;
+    p.globals = py_globals_of(py, object);
+    p.code = py_code_of(py, object);
     if (!is_optimized(py, p.code)) {
-        uint64_t name = word_at(py, p.code + rhi__py_code_parts(py)->name);
-        p.scope = name && rhi__py_is_text(py, name, "<module>") ? MODULE : CLASS;
-        p.is_guess = p.scope == MODULE && !is_own_file(f, &p);
+        uint64_t name = py_word_at(py, p.code + rhi__py_code_parts(py)->name);
+        p.scope = name && rhi__py_is_text(py, name, "<module>") ? PY_OF_MODULE : PY_OF_CLASS;
+        p.is_guess = p.scope == PY_OF_MODULE && !is_own_file(f, &p);
     }
     return add_piece(f, &p);
 }
 
 /* Functions and classes that a piece of code defines are constants of it. */
-static rhi_error *add_constants(finder *f, const piece *p)
+static rhi_error *add_constants(py_finder *f, py_code_piece *p)
 {
-    uint64_t constants = word_at(f->py, p->code + (f->py->minor >= 11 ? 24 : 56)),
-             count = word_at(f->py, constants + PY_OB_SIZE);
-    if (!is_layout(f->py, constants, PY_TUPLE) || count > CONSTANTS_MAX ||
-        !rhi__take_room(f->reader, count * 8))
+    uint64_t constants = py_word_at(f->py, p->code + (f->py->minor >= 11 ? 24 : 56)),
+             count = py_word_at(f->py, constants + PY_OB_SIZE);
+    if (!py_is_layout(f->py, constants, PY_TUPLE) || count > CONSTANTS_MAX ||
+        !rhi__take_room(f->reader, count * 8)) {
+        p->is_unread = true;
         return NULL;
+    }
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t code = word_at(f->py, constants + TUPLE_ITEMS + 8 * i);
-        if (!is_layout(f->py, code, PY_CODE))
+        uint64_t code = py_word_at(f->py, constants + TUPLE_ITEMS + 8 * i);
+        if (!py_is_layout(f->py, code, PY_CODE)) {
+            p->is_unread |= !py_type_at(f->py, code);
             continue;
-        RHI_TRY(add_piece(f, &(piece){.code = code,
-                                      .globals = p->globals,
-                                      .scope = is_optimized(f->py, code) ? FUNCTION : CLASS}));
+        }
+        RHI_TRY(add_piece(f, &(py_code_piece){.code = code,
+                                              .globals = p->globals,
+                                              .scope = is_optimized(f->py, code) ? PY_OF_FUNCTION
+                                                                                 : PY_OF_CLASS}));
     }
     return NULL;
 }
 
 /* What functions run comes before what is a constant of other code: they know its full name. */
-static rhi_error *look_through(finder *f, const uint64_t *objects, uint64_t count)
+static rhi_error *look_through(py_finder *f, const uint64_t *objects, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         if (i % POLL_EVERY == 0)
@@ -561,11 +370,12 @@ static rhi_error *look_through(finder *f, const uint64_t *objects, uint64_t coun
     }
     uint64_t all = f->work.count;
     for (uint64_t i = 0; f->work.count; i++) {
-        piece p = f->work.items[--f->work.count];
+        py_code_piece p = f->work.items[--f->work.count];
         if (i % POLL_EVERY == 0)
             RHI_TRY(rhi__progress(f->search->work, "looking through code", all + i, 2 * all + i));
         RHI_TRY(add_constants(f, &p));
         RHI_TRY(look_in(f, &p));
+        f->search->unread += p.is_unread;
     }
     return NULL;
 }
@@ -573,7 +383,7 @@ static rhi_error *look_through(finder *f, const uint64_t *objects, uint64_t coun
 rhi_error *rhi__py_uses(rhi_reader *reader, const uint64_t *objects, uint64_t count,
                         rhi_use_search *search)
 {
-    finder f;
+    py_finder f;
     char shown[RHI_NAME_SIZE];
     if (!understand(&f, reader, search->variable, shown))
         return NULL;
@@ -582,7 +392,7 @@ rhi_error *rhi__py_uses(rhi_reader *reader, const uint64_t *objects, uint64_t co
     rhi__py_opcodes(f.py, f.opcodes);
     rhi__py_roles(f.py, f.roles);
     rhi_error *error = look_through(&f, objects, count);
-    if (f.steps == 0)
+    if (f.steps == 0 || f.is_cut)
         rhi__question_problem(reader, "the code that names %s is too much: some is left out",
                               shown);
     rhi__map_free(&f.seen);

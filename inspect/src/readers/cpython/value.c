@@ -39,12 +39,6 @@ static const py_type *type_at(py_runtime *py, uint64_t address)
                : NULL;
 }
 
-static uint64_t word_at(py_runtime *py, uint64_t address)
-{
-    uint64_t value;
-    return rhi__py_u64(py, address, &value) ? value : 0;
-}
-
 static const char *name_of(py_runtime *py, const py_type *type)
 {
     return rhi__type_name(py->reader, py_type_number(py, type));
@@ -55,10 +49,10 @@ static void code_place(py_runtime *py, uint64_t code, unsigned line, char *text,
 {
     const py_code_parts *parts = rhi__py_code_parts(py);
     char name[64] = "?", file[64];
-    rhi__py_text(py, word_at(py, code + parts->qualified_name), name, sizeof name);
+    rhi__py_text(py, py_word_at(py, code + parts->qualified_name), name, sizeof name);
     rhi__py_code_file(py, code, file, sizeof file);
     rhi__text(text, size, "%s at %s:%u", name, file,
-              line ? line : (unsigned)(uint32_t)word_at(py, code + parts->first_line));
+              line ? line : (unsigned)(uint32_t)py_word_at(py, code + parts->first_line));
 }
 
 /* Of a generator, and of what is like it: its code and the frame that it has or had. */
@@ -70,10 +64,10 @@ static uint64_t generator_code(py_runtime *py, uint64_t address, uint64_t *frame
     int8_t state = 0;
     *frame = address + frames[version];
     if (py->minor < 11)
-        *frame = word_at(py, *frame);
+        *frame = py_word_at(py, *frame);
     else if (rhi__py_read(py, address + states[version], &state, 1) != 1 || state > 0)
         *frame = 0; /* it has ended */
-    return word_at(py, address + codes[version]);
+    return py_word_at(py, address + codes[version]);
 }
 
 /* What stands somewhere in its code: "<coroutine answer at app.py:14>". */
@@ -81,9 +75,9 @@ static void standing_text(py_runtime *py, const py_type *type, uint64_t address,
                           size_t size)
 {
     char place[RHI_NAME_SIZE];
-    uint64_t frame = py->minor < 11 ? address : word_at(py, address + FRAME_FRAME),
+    uint64_t frame = py->minor < 11 ? address : py_word_at(py, address + FRAME_FRAME),
              code = type->layout == PY_GENERATOR ? generator_code(py, address, &frame)
-                                                 : word_at(py, frame + py->at->frame_code);
+                                                 : py_word_at(py, frame + py->at->frame_code);
     code_place(py, code, frame ? rhi__py_line_of(py, frame, code) : 0, place, sizeof place);
     rhi__text(text, size, "<%s %s>", name_of(py, type), place);
 }
@@ -94,13 +88,13 @@ static bool builtin_text(py_runtime *py, const py_type *type, uint64_t address, 
 {
     char name[RHI_NAME_SIZE] = "";
     if (type->layout == PY_DESCRIPTOR &&
-        rhi__py_text(py, word_at(py, address + DESCRIPTOR_NAME), name, sizeof name)) {
-        const py_type *owner = rhi__py_known_type(py, word_at(py, address + DESCRIPTOR_CLASS));
+        rhi__py_text(py, py_word_at(py, address + DESCRIPTOR_NAME), name, sizeof name)) {
+        const py_type *owner = rhi__py_known_type(py, py_word_at(py, address + DESCRIPTOR_CLASS));
         rhi__text(text, size, "<%s %s of %s>", name_of(py, type), name,
                   owner ? name_of(py, owner) : "?");
     } else if (type->layout == PY_BUILTIN &&
                rhi__module_name(py->files, py->memory,
-                                word_at(py, word_at(py, address + BUILTIN_DEF)), name)) {
+                                py_word_at(py, py_word_at(py, address + BUILTIN_DEF)), name)) {
         rhi__text(text, size, "<built-in %s>", name);
     }
     return name[0] != '\0';
@@ -121,11 +115,11 @@ static bool named_text(py_runtime *py, const py_type *type, uint64_t address, ch
         rhi__text(text, size, "<class '%s'>", known->qualified[0] ? known->qualified : known->name);
         return true;
     case PY_MODULE:
-        rhi__py_text(py, word_at(py, address + 48), name, sizeof name);
+        rhi__py_text(py, py_word_at(py, address + 48), name, sizeof name);
         rhi__text(text, size, "<module %s>", name);
         return true;
     case PY_FUNCTION:
-        code_place(py, word_at(py, address + (py->minor == 9 ? 16 : 48)), 0, name, sizeof name);
+        code_place(py, py_word_at(py, address + (py->minor == 9 ? 16 : 48)), 0, name, sizeof name);
         rhi__text(text, size, "<function %s>", name);
         return true;
     case PY_CODE:
@@ -176,8 +170,8 @@ static void put_items(writer *w, uint64_t first, uint64_t count)
 static void put_sequence(writer *w, const py_type *type, uint64_t address)
 {
     bool is_tuple = type->layout == PY_TUPLE;
-    uint64_t count = word_at(w->py, address + PY_OB_SIZE),
-             first = is_tuple ? address + TUPLE_ITEMS : word_at(w->py, address + LIST_ITEMS);
+    uint64_t count = py_word_at(w->py, address + PY_OB_SIZE),
+             first = is_tuple ? address + TUPLE_ITEMS : py_word_at(w->py, address + LIST_ITEMS);
     rhi__brief_put(&w->out, is_tuple ? "(" : "[");
     put_items(w, first, count);
     rhi__brief_put(&w->out, !is_tuple ? "]" : count == 1 ? ",)" : ")");
@@ -216,7 +210,7 @@ static bool put_entry(void *context, const py_entry *entry)
 static void put_dict(writer *w, uint64_t address, bool is_bare)
 {
     entries e = {.w = w, .is_bare = is_bare};
-    uint64_t used = word_at(w->py, address + PY_OB_SIZE);
+    uint64_t used = py_word_at(w->py, address + PY_OB_SIZE);
     rhi__brief_put(&w->out, "{");
     rhi__py_each_entry(w->py, address, put_entry, &e);
     rhi__brief_more(&w->out, used > e.shown ? used - e.shown : 0);
@@ -316,7 +310,7 @@ static bool put_container(writer *w, const py_type *type, uint64_t address)
 static void put_referent(writer *w, const char *name, uint64_t slot)
 {
     char part[PART_SIZE], all[256];
-    short_text(w->py, word_at(w->py, slot), sizeof part, part, sizeof part);
+    short_text(w->py, py_word_at(w->py, slot), sizeof part, part, sizeof part);
     rhi__text(all, sizeof all, "<%s %s>", name, part);
     rhi__brief_put(&w->out, all);
 }
@@ -327,10 +321,10 @@ static void put_other(writer *w, const py_type *type, const rhi_object *object,
     uint64_t address = object->address, args;
     switch (type->layout) {
     case PY_SET:
-        put_elements(w, type, object, bytes, word_at(w->py, address + SET_USED));
+        put_elements(w, type, object, bytes, py_word_at(w->py, address + SET_USED));
         break;
     case PY_DEQUE:
-        put_elements(w, type, object, bytes, word_at(w->py, address + PY_OB_SIZE));
+        put_elements(w, type, object, bytes, py_word_at(w->py, address + PY_OB_SIZE));
         break;
     case PY_CELL:
         put_referent(w, "cell", address + 16);
@@ -342,10 +336,10 @@ static void put_other(writer *w, const py_type *type, const rhi_object *object,
         put_referent(w, "method", address + 16);
         break;
     case PY_EXCEPTION:
-        args = word_at(w->py, address + 24);
+        args = py_word_at(w->py, address + 24);
         rhi__brief_put(&w->out, name_of(w->py, type));
         rhi__brief_put(&w->out, "(");
-        put_items(w, args + TUPLE_ITEMS, args ? word_at(w->py, args + PY_OB_SIZE) : 0);
+        put_items(w, args + TUPLE_ITEMS, args ? py_word_at(w->py, args + PY_OB_SIZE) : 0);
         rhi__brief_put(&w->out, ")");
         break;
     default:
