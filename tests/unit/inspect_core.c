@@ -502,7 +502,7 @@ START_TEST(a_file_of_the_system_is_taken_as_on_disk_where_it_was_not_writable)
         const char *path;
         bool is_systems;
     } files[] = {{"/usr/lib/gone", true}, {"/lib/gone", true},        {"/lib64/gone", true},
-                 {"/etc/gone", true},     {"/usr/local/gone", false}, {"/library/gone", false},
+                 {"/etc/gone", false},    {"/usr/local/gone", false}, {"/library/gone", false},
                  {"/var/lib/gone", false}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char range[64];

@@ -70,7 +70,7 @@ static int open_file(const rhi_memory *memory, const char *path, struct stat *st
 
 bool rhi__is_file_of_system(const char *path)
 {
-    static const char *const folders[] = {"/usr/", "/lib/", "/lib64/", "/etc/"};
+    static const char *const folders[] = {"/usr/", "/lib/", "/lib64/"};
     for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
         if (strncmp(path, folders[i], strlen(folders[i])) == 0)
             return strncmp(path, "/usr/local/", strlen("/usr/local/")) != 0;
