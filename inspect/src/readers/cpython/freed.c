@@ -89,7 +89,7 @@ void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *obje
         remark_outside(reader, address, text, size);
         return;
     }
-    const py_runtime *py = py_of_heap(reader, object->heap);
+    py_runtime *py = py_of_heap(reader, object->heap);
     const rhi_block *block = rhi__block_near(reader, address);
     const rhi_own_range *range = rhi__own_at(reader, address);
     if (!block || !range || !range->has_blocks)
@@ -100,8 +100,10 @@ void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *obje
     else if (block->raw && rhi__bit(block->raw, slot) && object->state != RHI_FREED) {
         if (may_begin(py, address, object) && !remark_seeming(reader, py, address, text, size))
             rhi__text(text, size,
-                      "if an object was at this address, it is gone: its block is in use for "
-                      "something else");
+                      rhi__py_may_be_object(py, address)
+                          ? "it may be an object all the same: its type is not known"
+                          : "if an object was at this address, it is gone: its block is in use for "
+                            "something else");
     } else if (object->state == RHI_FREED && !rhi__py_is_free(py, object->start))
         rhi__text(text, size,
                   "its block was not given back: Python keeps it for the next object of this kind");

@@ -157,7 +157,7 @@ static void check_type(const py_checker *c, const py_type *type)
     const char *name = rhi__type_name(c->reader, py_type_number(py, type));
     if (type->dict && rhi__memory_u64(py->memory, type->dict + PY_OB_TYPE, &dict_type)) {
         const py_type *of_dict = rhi__py_known_type(py, dict_type);
-        if (!of_dict || !py_has_entries(of_dict))
+        if (of_dict ? !py_has_entries(of_dict) : !py_is_lacking(py, dict_type))
             c->check->found(c->check, RHI_FOUND_BAD_TYPE, object.heap, object.address, &object,
                             "what the class %s has as its __dict__, 0x%" PRIx64 ", is no dict",
                             name, type->dict);
@@ -166,15 +166,17 @@ static void check_type(const py_checker *c, const py_type *type)
 
 /* ---- slots ---------------------------------------------------------------------------------- */
 
-/* Has it a count, and a type whose type is `type`? Then it may be an object of a size that is not
- * known, or of a type that was never made ready, as 3.9 has one. */
-static bool looks_like_object(py_runtime *py, uint64_t address)
+bool rhi__py_may_be_object(py_runtime *py, uint64_t address)
 {
     uint64_t count, type, meta;
-    return rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) && count &&
-           count < py->refcount_max && rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type) &&
-           (rhi__py_type_at(py, type) ||
-            (rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) && meta == py->type_type));
+    if (!rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) || !count ||
+        (count >= py->refcount_max && !rhi__py_is_immortal(py, count)) ||
+        !rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type))
+        return false;
+    if (rhi__py_type_at(py, type) || py_is_lacking(py, type))
+        return true;
+    return rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) &&
+           (meta == py->type_type || py_is_lacking(py, meta));
 }
 
 /* Lists and tuples are filled, and frames taken down, item by item. A dict takes what it does not
@@ -199,7 +201,7 @@ bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t val
     const rhi_block *block = rhi__block_at(reader, value);
     return is_changed_in_steps(py, object, value) ||
            (block && py_is_raw(block, rhi__slot_number(block, value)) &&
-            looks_like_object(py, value));
+            rhi__py_may_be_object(py, value));
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
