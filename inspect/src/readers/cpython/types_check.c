@@ -208,14 +208,12 @@ static bool may_have(py_runtime *py, uint64_t tuple, uint64_t wanted)
     return count == 0 && wanted == 0;
 }
 
-/* Has the core not all of what is there, or of its type? */
+/* Has the core not all of it, or of its type? */
 static bool is_type_lacking(py_runtime *py, uint64_t address)
 {
-    facts f;
     uint64_t meta;
-    return rhi__memory_region(py->memory, address) &&
-           (!read_facts(py, address, &f) ||
-            (rhi__memory_u64(py->memory, address + PY_OB_TYPE, &meta) && py_is_lacking(py, meta)));
+    return py_lacks_type(py, address) ||
+           (rhi__memory_u64(py->memory, address + PY_OB_TYPE, &meta) && py_lacks_type(py, meta));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */

@@ -157,7 +157,7 @@ static void check_type(const py_checker *c, const py_type *type)
     const char *name = rhi__type_name(c->reader, py_type_number(py, type));
     if (type->dict && rhi__memory_u64(py->memory, type->dict + PY_OB_TYPE, &dict_type)) {
         const py_type *of_dict = rhi__py_known_type(py, dict_type);
-        if (of_dict ? !py_has_entries(of_dict) : !py_is_lacking(py, dict_type))
+        if (of_dict ? !py_has_entries(of_dict) : !py_lacks_type(py, dict_type))
             c->check->found(c->check, RHI_FOUND_BAD_TYPE, object.heap, object.address, &object,
                             "what the class %s has as its __dict__, 0x%" PRIx64 ", is no dict",
                             name, type->dict);
@@ -173,10 +173,10 @@ bool rhi__py_may_be_object(py_runtime *py, uint64_t address)
         (count >= py->refcount_max && !rhi__py_is_immortal(py, count)) ||
         !rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type))
         return false;
-    if (rhi__py_type_at(py, type) || py_is_lacking(py, type))
+    if (rhi__py_type_at(py, type) || py_lacks_type(py, type))
         return true;
     return rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) &&
-           (meta == py->type_type || py_is_lacking(py, meta));
+           (meta == py->type_type || py_lacks_type(py, meta));
 }
 
 /* Lists and tuples are filled, and frames taken down, item by item. A dict takes what it does not
