@@ -52,6 +52,19 @@ static void remark_live(rhi_reader *reader, const py_runtime *py, uint64_t addre
                   (unsigned long long)(object->address - object->start));
 }
 
+bool rhi__py_may_be_object(py_runtime *py, uint64_t address)
+{
+    uint64_t count, type, meta;
+    if (!rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) || !count ||
+        (count >= py->refcount_max && !rhi__py_is_immortal(py, count)) ||
+        !rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type))
+        return false;
+    if (rhi__py_type_at(py, type) || py_lacks_type(py, type))
+        return true;
+    return rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) &&
+           (meta == py->type_type || py_lacks_type(py, meta));
+}
+
 /* Where no object is read: does one seem to begin there? C code may keep more in an object than its
  * type says, and then it is not told from what only looks like one. */
 static bool remark_seeming(rhi_reader *reader, const py_runtime *py, uint64_t address, char *text,

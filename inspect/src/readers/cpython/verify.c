@@ -166,19 +166,6 @@ static void check_type(const py_checker *c, const py_type *type)
 
 /* ---- slots ---------------------------------------------------------------------------------- */
 
-bool rhi__py_may_be_object(py_runtime *py, uint64_t address)
-{
-    uint64_t count, type, meta;
-    if (!rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) || !count ||
-        (count >= py->refcount_max && !rhi__py_is_immortal(py, count)) ||
-        !rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type))
-        return false;
-    if (rhi__py_type_at(py, type) || py_lacks_type(py, type))
-        return true;
-    return rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) &&
-           (meta == py->type_type || py_lacks_type(py, meta));
-}
-
 /* Lists and tuples are filled, and frames taken down, item by item. A dict takes what it does not
  * hold any more out of its table first, and is judged at any time: that of a module is in some hand
  * always. But one that is made of a dict kept for reuse has that one's table for a moment, and
