@@ -1,7 +1,7 @@
 """check_python.py - the transcripts about Python say what is printed: those of docs/python.md, and of the README that are asked of 4711.
 
-Each is asked of the sample that it is about, which waits at its checkpoint; addresses and numbers differ from run to run, and a
-line with … alone leaves something out, as does the end of a line with … there.
+Each is asked of the sample that it is about, which waits at its checkpoint; addresses and numbers differ from run to run, but for
+the lines of the samples' code, and a line with … alone leaves something out, as does the end of a line with … there.
 Invariant: each transcript is asked, and each of its lines is found, in order.
 """
 
@@ -76,7 +76,7 @@ def transcripts(text):
 def scrub(line):
     line = re.sub(r"0x[0-9a-f]+", "0x…", line)
     line = re.sub(r"/\S+/(service|growth)\.py", r"\1.py", line)
-    return re.sub(r"\s+", " ", re.sub(r"[0-9][0-9,.]*", "N", line)).strip()
+    return re.sub(r"\s+", " ", re.sub(r"(?<!\.py:)(?<![0-9])[0-9][0-9,.]*", "N", line)).strip()
 
 
 def is_said(wanted, said):

@@ -2,19 +2,21 @@
 
 damaged_python.py tells where its victims are. They are damaged here, one after the other in one process, through
 /proc/PID/mem. Each fault must be named with the object that has it, live, on a core, and on a core alone; and nothing
-else: a sound process has no fault at all, with each of Python's allocators.
+else: a sound process has no fault at all, with each of Python's allocators, nor has a sound one's core that lacks memory.
 
 By hand: check_damaged_python.py --door shell --shell build/inspect/refheap; PYTHON=FILE for another Python.
 """
 
 import argparse
+import json
+import os
 import struct
 import sys
 import tempfile
 
 import expect
 from launch import Question, door_of, report, require, without_traceback
-from python_target import HERE, PYTHON, Target, minor_version
+from python_target import HERE, PROGRAM_HEADER, PT_LOAD, PYTHON, Target, minor_version
 
 MINOR = minor_version()
 KEYS, LIST_SIZE, ITEMS, DICT_USED, DICT_KEYS, SET_USED, SET_MASK = 40 if MINOR < 11 else 32, 16, 24, 16, 32, 24, 32
@@ -105,6 +107,34 @@ def check_sound(door, target, where):
     print("%s, %s: %d objects are sound" % (door.name, where, document["objects_checked"]))
 
 
+def check_lacking(door, target, modules, folder):
+    """What a core lacks behind an address of an arena is no fault, and nothing that is known."""
+    lacking = os.path.join(folder, "lacking")
+    for behind in (0x4a10, 0xc000):
+        with open(target.core, "rb") as core:
+            bytes_ = bytearray(core.read())
+        leave_out_behind(bytes_, modules + behind)
+        with open(lacking, "wb") as file:
+            file.write(bytes_)
+        document = ask(door, target._replace(core=lacking))
+        require(document["problems"] == [] and not document["complete"] and document["objects_checked"] > 1000, "a core that lacks memory has %s",
+                document["problems"][:5])
+        answer, = door.ask(target._replace(core=lacking), [Question("objat", "--json 0x%x" % ((modules + behind + 32) & -16))])
+        require("its memory cannot be read" in json.loads(answer.out).get("error", ""), "in what is lacking: %s", answer)
+    print("%s: what lacks in a core is no fault" % door.name)
+
+
+def leave_out_behind(core, address):
+    """The segment with the address ends there, as far as the core has it."""
+    start, count = struct.unpack_from("<Q", core, 32)[0], struct.unpack_from("<H", core, 56)[0]
+    for at in range(start, start + count * PROGRAM_HEADER, PROGRAM_HEADER):
+        kind, first, size = struct.unpack_from("<I", core, at)[0], struct.unpack_from("<Q", core, at + 16)[0], struct.unpack_from("<Q", core, at + 32)[0]
+        if kind == PT_LOAD and first <= address < first + size:
+            struct.pack_into("<Q", core, at + 32, address - first)
+            return
+    require(False, "no segment has 0x%x", address)
+
+
 def check_faults(door, target, victims, expected, where):
     problems = [(each["kind"], each["object"], int(each["address"], 16), each["detail"]) for each in ask(door, target)["problems"]]
     left = list(problems)
@@ -126,7 +156,10 @@ def check_in_all(door, folder, environment, hurt, where):
     with target.start() as subject:
         if not hurt:
             check_sound(door, subject.live(), where)
-            check_sound(door, subject.core(), where + ", core")
+            core = subject.core()
+            check_sound(door, core, where + ", core")
+            if not environment:
+                check_lacking(door, core, subject.truth["modules"], folder)
             return
         victims = subject.truth["victims"]
         expected = hurt(Memory(subject.process.pid), victims)

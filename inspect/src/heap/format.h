@@ -276,9 +276,11 @@ typedef struct rhi_trace {
     uint64_t changing; /* the object whose count and record are just being changed; 0: none */
 } rhi_trace;
 
-/* heap UINT32_MAX: none. has_blocks: its heap's format finds blocks in it. */
+/* heap UINT32_MAX: none. has_blocks: its heap's format finds blocks in it; unread: from here on
+ * the target's memory could not be read, and blocks may be missing (rhi__reader_unread); 0: none.
+ */
 typedef struct rhi_own_range {
-    uint64_t start, end;
+    uint64_t start, end, unread;
     const char *what;
     uint32_t heap;
     bool has_blocks;
@@ -575,8 +577,8 @@ struct rhi_format {
     rhi_error *(*uses)(rhi_reader *reader, const uint64_t *objects, uint64_t count,
                        rhi_use_search *search);
     /* May a slot of this object hold `value` in a sound heap, although no object was found there? A
-     * thread may be changing one of the two just now, or what is there looks like an object. NULL:
-     * never. */
+     * thread may be changing one of the two just now, or what is there looks like an object. One
+     * without a type stands for a root. NULL: never. */
     bool (*may_hold)(rhi_reader *reader, const rhi_object *object, uint64_t value);
     /* May a thread be changing the slots of this object one after the other just now, so that some
      * hold what they own no count of yet, or no more? They count like guesses then. NULL: never. */

@@ -95,6 +95,12 @@ static bool is_raw(const rhi_block *block, uint64_t address)
     return block->raw && rhi__bit(block->raw, rhi__slot_number(block, address));
 }
 
+bool rhi__is_unread(const rhi_reader *reader, uint64_t address)
+{
+    const rhi_own_range *range = rhi__own_at(reader, address);
+    return range && range->unread && address >= range->unread;
+}
+
 bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t address)
 {
     return rhi__format_of(reader, heap)->read_lone && address % 8 == 0 &&
@@ -142,6 +148,8 @@ bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, 
                  : is_raw(block, address)      ? RHI_PLACE_INTERNAL
                                                : RHI_PLACE_UNUSED;
     } else if (rhi__own_at(reader, address)) {
+        if (rhi__is_unread(reader, address))
+            return false;
         *place = RHI_PLACE_INTERNAL;
     } else {
         *place =

@@ -53,6 +53,9 @@ bool rhi__place_of(rhi_reader *reader, uint64_t address, enum rhi_place *place, 
 /* The slot with raw memory that contains the address; false: it lies in none, or in one that is not
  * raw. */
 bool rhi__raw_slot(const rhi_reader *reader, uint64_t address, uint64_t *start, uint64_t *end);
+/* Of an address that is in no block: may its block be missing, since the target's memory there
+ * could not be read? */
+bool rhi__is_unread(const rhi_reader *reader, uint64_t address);
 /* May an object lie at an address that is in no block, which a strong slot of this heap holds? */
 bool rhi__may_lie_alone(const rhi_reader *reader, uint32_t heap, uint64_t address);
 /* May a slot of this object hold a value that is no object's address, in a heap where all is as it

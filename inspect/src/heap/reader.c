@@ -577,6 +577,13 @@ const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address)
     return rhi__piece_at(&reader->own, address);
 }
 
+void rhi__reader_unread(rhi_reader *reader, uint64_t from)
+{
+    rhi_own_range *range = rhi__piece_at(&reader->own, from);
+    if (range && (!range->unread || from < range->unread))
+        range->unread = from;
+}
+
 rhi_header *rhi__headers(const rhi_reader *reader, const rhi_block *block, const uint8_t *bytes,
                          uint64_t slots, rhi_headers *room)
 {

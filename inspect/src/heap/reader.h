@@ -215,6 +215,8 @@ const uint8_t *rhi__block_bytes(rhi_reader *reader, const rhi_block *block, uint
                                 rhi_block_room *room, uint64_t *got);
 void rhi__block_room_free(rhi_block_room *room);
 const rhi_own_range *rhi__own_at(const rhi_reader *reader, uint64_t address);
+/* Blocks from `from` on, to the end of its range, may be missing: not all of it can be read. */
+void rhi__reader_unread(rhi_reader *reader, uint64_t from);
 static inline const rhi_format *rhi__format_of(const rhi_reader *reader, uint32_t heap)
 {
     return reader->heaps.items[heap].format;

@@ -97,6 +97,8 @@ static bool is_no_object(rhi_reader *reader, uint64_t value, rhi_object *object,
 {
     char id[RHI_ID_SIZE];
     const rhi_block *block = rhi__block_at(reader, value);
+    if (!block && rhi__is_unread(reader, value))
+        return false; /* told as the range's */
     if (!block) {
         outside_what(reader, value, what, size);
         return true;
@@ -441,8 +443,9 @@ static bool check_root(rhi_verify *verify, const rhi_root *root)
     }
     if (value == 0 || !is_no_object(reader, value, &object, what, sizeof what))
         return value != 0;
+    rhi_object of_root = {.heap = root->heap, .type = UINT32_MAX};
     if (rhi__is_at_rest(reader, root->heap) && !root->is_guess &&
-        !rhi__may_lie_alone(reader, root->heap, value))
+        !rhi__may_lie_alone(reader, root->heap, value) && !rhi__may_hold(reader, &of_root, value))
         tell(&verify->check, RHI_FOUND_BAD_ROOT, root->heap, root->slot, NULL,
              "the %s %s holds 0x%" PRIx64 ": %s", root_word(reader, root), root_name(root), value,
              what);

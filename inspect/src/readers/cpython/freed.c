@@ -52,6 +52,19 @@ static void remark_live(rhi_reader *reader, const py_runtime *py, uint64_t addre
                   (unsigned long long)(object->address - object->start));
 }
 
+bool rhi__py_may_be_object(py_runtime *py, uint64_t address)
+{
+    uint64_t count, type, meta;
+    if (!rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) || !count ||
+        (count >= py->refcount_max && !rhi__py_is_immortal(py, count)) ||
+        !rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type))
+        return false;
+    if (rhi__py_type_at(py, type) || py_lacks_type(py, type))
+        return true;
+    return rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) &&
+           (meta == py->type_type || py_lacks_type(py, meta));
+}
+
 /* Where no object is read: does one seem to begin there? C code may keep more in an object than its
  * type says, and then it is not told from what only looks like one. */
 static bool remark_seeming(rhi_reader *reader, const py_runtime *py, uint64_t address, char *text,
@@ -89,7 +102,7 @@ void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *obje
         remark_outside(reader, address, text, size);
         return;
     }
-    const py_runtime *py = py_of_heap(reader, object->heap);
+    py_runtime *py = py_of_heap(reader, object->heap);
     const rhi_block *block = rhi__block_near(reader, address);
     const rhi_own_range *range = rhi__own_at(reader, address);
     if (!block || !range || !range->has_blocks)
@@ -100,8 +113,10 @@ void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *obje
     else if (block->raw && rhi__bit(block->raw, slot) && object->state != RHI_FREED) {
         if (may_begin(py, address, object) && !remark_seeming(reader, py, address, text, size))
             rhi__text(text, size,
-                      "if an object was at this address, it is gone: its block is in use for "
-                      "something else");
+                      rhi__py_may_be_object(py, address)
+                          ? "it may be an object all the same: its type is not known"
+                          : "if an object was at this address, it is gone: its block is in use for "
+                            "something else");
     } else if (object->state == RHI_FREED && !rhi__py_is_free(py, object->start))
         rhi__text(text, size,
                   "its block was not given back: Python keeps it for the next object of this kind");

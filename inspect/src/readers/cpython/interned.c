@@ -109,5 +109,7 @@ bool rhi__py_is_interned_dict(py_runtime *py, uint64_t address)
         if (!py->views->interned_count) /* else a small one might be another's */
             look_everywhere(py, PY_INTERNED_MIN);
     }
-    return is_known(py->views, address);
+    /* the word that leads to it may be missing from a core: its looks are left */
+    return py->views->interned_count ? is_known(py->views, address)
+                                     : is_interned(py, address, USED_MIN);
 }

@@ -100,10 +100,10 @@ static bool in_hand(const py_checker *c, uint64_t head)
 
 static bool is_no_type(const py_checker *c, uint64_t type)
 {
-    uint8_t byte;
-    return !rhi__memory_region(c->py->memory, type) ||
-           (rhi__memory_read(c->py->memory, type + PY_OB_TYPE, &byte, 1) == 1 &&
-            !rhi__py_type_at(c->py, type));
+    uint64_t meta;
+    return !rhi__py_type_at(c->py, type) && !py_lacks_type(c->py, type) &&
+           (!rhi__memory_u64(c->py->memory, type + PY_OB_TYPE, &meta) ||
+            !py_lacks_type(c->py, meta));
 }
 
 static bool is_no_count(const py_checker *c, uint64_t count)

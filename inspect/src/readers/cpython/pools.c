@@ -317,18 +317,20 @@ rhi_error *rhi__py_read_blocks(rhi_reader *reader, const rhi_own_range *range, r
     py->pools->view.start = range->start;
     py->pools->view.size = bytes ? got : 0;
     rhi_error *error = NULL;
-    for (uint64_t at = -range->start & (step - 1); bytes && at + step <= got && !error;
-         at += step) {
+    uint64_t at = -range->start & (step - 1);
+    for (; bytes && at + step <= got && !error; at += step) {
         py_pool p;
         if (rhi__py_pool_of(py, range->start + at, bytes + at, &p))
             error = add_pool(py, &p, bytes + at, range->heap, blocks);
     }
     py->pools->view.size = 0;
     RHI_TRY(error);
-    if (got < size)
+    if (got < size) {
+        rhi__reader_unread(reader, range->start + at);
         rhi__reader_problem(reader,
                             "%" PRIu64 " bytes of the arena at 0x%" PRIx64 " cannot be read",
                             size - got, range->start);
+    }
     return NULL;
 }
 
@@ -346,6 +348,8 @@ rhi_error *rhi__py_read_near(rhi_reader *reader, const rhi_own_range *range, uin
     rhi_error *error = bytes && got == step && rhi__py_pool_of(py, start, bytes, &p)
                            ? add_pool(py, &p, bytes, range->heap, blocks)
                            : NULL;
+    if (got < step)
+        rhi__reader_unread(reader, start);
     rhi__py_drop_buffers(py); /* those of other pools are not known */
     return error;
 }

@@ -573,6 +573,19 @@ void rhi__py_facts(rhi_reader *reader, uint32_t heap, rhi_fact_visitor visit, vo
 bool rhi__py_site(rhi_reader *reader, const rhi_object *object, rhi_site *site);
 void rhi__py_remark(rhi_reader *reader, uint64_t address, const rhi_object *object, char *text,
                     size_t size);
+/* May a type be there, of which the core has not all? */
+static inline bool py_lacks_type(const py_runtime *py, uint64_t address)
+{
+    uint8_t head[PY_TYPE_READ_BYTES];
+    uint64_t last;
+    return rhi__memory_region(py->memory, address) &&
+           (rhi__memory_read(py->memory, address, head, sizeof head) != sizeof head ||
+            !rhi__memory_u64(py->memory, address + py->at->heap_type_size - 8, &last));
+}
+/* Has it a count, and a type whose type is `type`? Then it may be an object of a size that is not
+ * known, or of a type that was never made ready, as 3.9 has one. So it may be of a type, or of the
+ * type of one, that the core lacks. */
+bool rhi__py_may_be_object(py_runtime *py, uint64_t address);
 bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t value);
 bool rhi__py_in_motion(rhi_reader *reader, const rhi_object *object);
 rhi_error *rhi__py_check(rhi_reader *reader, rhi_check *check);

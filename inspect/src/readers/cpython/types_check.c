@@ -169,8 +169,9 @@ static enum text text_at(py_runtime *py, uint64_t slot)
     const py_type *known = rhi__py_known_type(py, type);
     if (known)
         return known->flags & PY_FLAG_STR ? TEXT : NO_TEXT;
-    return rhi__memory_region(py->memory, type) &&
-                   !rhi__memory_u64(py->memory, type + PY_TP_FLAGS, &flags)
+    if (!rhi__memory_region(py->memory, type))
+        return NO_TEXT;
+    return !rhi__memory_u64(py->memory, type + PY_TP_FLAGS, &flags) || flags & PY_FLAG_STR
                ? UNKNOWN_TEXT
                : NO_TEXT;
 }
@@ -207,6 +208,14 @@ static bool may_have(py_runtime *py, uint64_t tuple, uint64_t wanted)
     return count == 0 && wanted == 0;
 }
 
+/* Has the core not all of it, or of its type? */
+static bool is_type_lacking(py_runtime *py, uint64_t address)
+{
+    uint64_t meta;
+    return py_lacks_type(py, address) ||
+           (rhi__memory_u64(py->memory, address + PY_OB_TYPE, &meta) && py_lacks_type(py, meta));
+}
+
 /* ---- all of it ------------------------------------------------------------------------------ */
 
 static const char not_among_bases[] = "its __base__ is not among its __bases__";
@@ -220,7 +229,7 @@ static const char *wrong_in(py_runtime *py, const py_type *type)
     if (f.bases && !may_have(py, f.bases, f.base))
         return not_among_bases;
     if (!type->base || !read_facts(py, type->base, &base))
-        return f.base ? "its __base__ is no type" : NULL;
+        return f.base && !is_type_lacking(py, f.base) ? "its __base__ is no type" : NULL;
     why = wrong_kind(py, type);
     f.is_made_in_c = rhi__py_is_made_in_c(py, type);
     why = why ? why : wrong_size(&f, &base);

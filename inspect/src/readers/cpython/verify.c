@@ -157,7 +157,7 @@ static void check_type(const py_checker *c, const py_type *type)
     const char *name = rhi__type_name(c->reader, py_type_number(py, type));
     if (type->dict && rhi__memory_u64(py->memory, type->dict + PY_OB_TYPE, &dict_type)) {
         const py_type *of_dict = rhi__py_known_type(py, dict_type);
-        if (!of_dict || !py_has_entries(of_dict))
+        if (of_dict ? !py_has_entries(of_dict) : !py_lacks_type(py, dict_type))
             c->check->found(c->check, RHI_FOUND_BAD_TYPE, object.heap, object.address, &object,
                             "what the class %s has as its __dict__, 0x%" PRIx64 ", is no dict",
                             name, type->dict);
@@ -165,17 +165,6 @@ static void check_type(const py_checker *c, const py_type *type)
 }
 
 /* ---- slots ---------------------------------------------------------------------------------- */
-
-/* Has it a count, and a type whose type is `type`? Then it may be an object of a size that is not
- * known, or of a type that was never made ready, as 3.9 has one. */
-static bool looks_like_object(py_runtime *py, uint64_t address)
-{
-    uint64_t count, type, meta;
-    return rhi__memory_u64(py->memory, address + PY_OB_REFCNT, &count) && count &&
-           count < py->refcount_max && rhi__memory_u64(py->memory, address + PY_OB_TYPE, &type) &&
-           (rhi__py_type_at(py, type) ||
-            (rhi__memory_u64(py->memory, type + PY_OB_TYPE, &meta) && meta == py->type_type));
-}
 
 /* Lists and tuples are filled, and frames taken down, item by item. A dict takes what it does not
  * hold any more out of its table first, and is judged at any time: that of a module is in some hand
@@ -199,7 +188,7 @@ bool rhi__py_may_hold(rhi_reader *reader, const rhi_object *object, uint64_t val
     const rhi_block *block = rhi__block_at(reader, value);
     return is_changed_in_steps(py, object, value) ||
            (block && py_is_raw(block, rhi__slot_number(block, value)) &&
-            looks_like_object(py, value));
+            rhi__py_may_be_object(py, value));
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */

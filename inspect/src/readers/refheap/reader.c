@@ -331,10 +331,12 @@ static rhi_error *refheap_read_blocks(rhi_reader *reader, const rhi_own_range *c
         rhi__memory_view(reader->memory, table, C(s, chunk_slabs) * size, &scratch, &got);
     uint64_t readable = bytes ? got / size : 0;
     rhi_error *error = NULL;
-    if (readable < C(s, chunk_slabs))
+    if (readable < C(s, chunk_slabs)) {
+        rhi__reader_unread(reader, chunk->start);
         rhi__reader_problem(
             reader, "the chunk at 0x%" PRIx64 " cannot be read in full: objects are missing",
             chunk->start);
+    }
     for (uint64_t i = 0; i < readable && !error; i++)
         error = add_slab(reader, s, i, bytes + i * size, chunk, blocks);
     rhi__scratch_free(&scratch);
